@@ -1,0 +1,159 @@
+"""A bundle: a folder that holds one model and everything needed to use it honestly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from fauxto.errors import BundleError
+from fauxto.models.config import BundleConfig
+from fauxto.models.golden import golden_images
+from fauxto.models.preprocess import batch_input
+from fauxto.models.threads import usable_cores
+from fauxto.verdict import Thresholds
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+FILES = ("model.onnx", "config.json", "MODEL_CARD.md", "metrics.json", "golden.json")
+GOLDEN_TOLERANCE = 1e-3
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logistic function, without overflow for large negative logits."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One loaded model: its config and a session that runs it."""
+
+    folder: Path
+    config: BundleConfig
+    session: ort.InferenceSession
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The verdict's two thresholds."""
+        return Thresholds(ai=self.config.thresholds.ai, no_sign=self.config.thresholds.no_sign)
+
+    def logits(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        """Raw outputs, shape (N,), of images of any sizes, each (H, W, 3) uint8 RGB."""
+        return self.run(batch_input(images, self.config.input))
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Raw outputs, shape (N,), of a prepared batch (N, 3, side, side)."""
+        output = self.session.run(None, {self.session.get_inputs()[0].name: batch})[0]
+        return np.asarray(output, dtype=np.float64).reshape(len(batch))
+
+    def scores(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        """P(AI-generated) in [0, 1], calibrated, shape (N,), of images each (H, W, 3) uint8 RGB."""
+        return self.calibrate(self.logits(images))
+
+    def calibrate(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Raw outputs to P(AI-generated), shape kept.
+
+        Raises:
+            BundleError: an output is not finite: the model file is broken or the runtime is.
+        """
+        if not np.isfinite(logits).all():
+            raise BundleError(f"{self.folder}: the model gave a score that is not a number; reinstall it")
+        calibration = self.config.calibration
+        return sigmoid(calibration.slope * logits + calibration.intercept)
+
+    def self_test(self) -> float:
+        """The greatest difference to the golden scores on this processor.
+
+        Raises:
+            BundleError: it exceeds `GOLDEN_TOLERANCE`, so scores here would not be those that were measured.
+        """
+        expected = np.asarray(read_json(self.folder / "golden.json")["scores"], dtype=np.float64)
+        images = golden_images(self.config.input.side)
+        difference = float(np.abs(self.scores(images) - expected).max())
+        if not difference <= GOLDEN_TOLERANCE:
+            raise BundleError(
+                f"{self.config.name}: scores on this machine differ by {difference:.2g} from the golden ones; "
+                "do not rely on it here, and report processor and onnxruntime version"
+            )
+        return difference
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a bundle.
+
+    Raises:
+        BundleError: it is missing, unreadable or no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); the bundle is incomplete") from error
+    except ValueError as error:
+        raise BundleError(f"{path}: is not valid JSON; the bundle is corrupt") from error
+    if not isinstance(value, dict):
+        raise BundleError(f"{path}: does not hold a JSON object; the bundle is corrupt")
+    return value
+
+
+def read_config(folder: Path) -> BundleConfig:
+    """Check that a bundle is complete, and read its config without loading the model.
+
+    Raises:
+        BundleError: a file is missing, or config.json is not valid; says which.
+    """
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: no such bundle folder")
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise BundleError(f"{folder}: the bundle lacks {', '.join(missing)}; install or export it again")
+    try:
+        return BundleConfig.model_validate(read_json(folder / "config.json"))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"])) or "config"
+        raise BundleError(f"{folder / 'config.json'}: {place}: {fault['msg']}") from error
+
+
+def load_bundle(folder: Path, threads: int | None = None) -> Bundle:
+    """Load a bundle, checking the model's hash before running it.
+
+    Args:
+        folder: the bundle.
+        threads: of the runtime; by default the cores that this process may use.
+
+    Raises:
+        BundleError: incomplete, corrupt, or not loadable by this onnxruntime.
+    """
+    config = read_config(folder)
+    model = (folder / "model.onnx").read_bytes()
+    if hashlib.sha256(model).hexdigest() != config.model_sha256:
+        raise BundleError(
+            f"{folder / 'model.onnx'}: does not match its hash in config.json; the bundle is corrupt"
+        )
+    return Bundle(folder, config, _session(model, folder, threads or usable_cores()))
+
+
+def _session(model: bytes, folder: Path, threads: int) -> ort.InferenceSession:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # Idle threads that spin take the cores from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        # From bytes, never from a path: a hostile file then has no folder to read external data from.
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own undocumented classes
+        raise BundleError(
+            f"{folder / 'model.onnx'}: onnxruntime cannot load it ({type(error).__name__})"
+        ) from error
