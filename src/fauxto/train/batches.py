@@ -1,0 +1,76 @@
+"""Class-balanced, augmented batches of small images held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from fauxto.models.config import InputConfig
+from fauxto.models.preprocess import normalise
+from fauxto.train.augment import Pixels, augment
+from fauxto.train.recipe import Recipe
+
+
+def to_tensor(squares: Pixels, config: InputConfig) -> Tensor:
+    """Squares (N, side, side, 3) to the net's input (N, 3, side, side), channels last in memory."""
+    return torch.from_numpy(normalise(squares, config)).contiguous(memory_format=torch.channels_last)
+
+
+class BalancedBatches(IterableDataset[tuple[Tensor, Tensor]]):
+    """One epoch: as many images as there are, half of every batch AI-generated, half not.
+
+    A pure function of recipe, epoch and rank, so that a resumed run draws what the uninterrupted one
+    would have drawn.
+    """
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        labels: NDArray[np.float32],
+        pool: Pixels | None,
+        recipe: Recipe,
+        config: InputConfig,
+        *,
+        epoch: int,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self._pixels, self._labels, self._pool = pixels, labels, pool
+        self._recipe, self._config = recipe, config
+        self._rng = np.random.default_rng([recipe.seed, epoch])
+        self._rank, self._ranks = rank, ranks
+
+    def __len__(self) -> int:
+        return max(1, len(self._labels) // (self._recipe.optimizer.batch_size * self._ranks))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        size, steps = self._recipe.optimizer.batch_size, len(self) * self._ranks
+        from_pool = round(size * self._recipe.negatives.share) if self._pool is not None else 0
+        positives = self._stream(np.flatnonzero(self._labels > 0.5), steps * (size // 2))
+        others = self._stream(np.flatnonzero(self._labels < 0.5), steps * (size - size // 2 - from_pool))
+        batches = zip(np.array_split(positives, steps), np.array_split(others, steps), strict=True)
+        for step, (ai, rest) in enumerate(batches):
+            seeds = self._rng.integers(0, 2**63, 2)
+            if step % self._ranks == self._rank:
+                yield self._batch(np.concatenate([ai, rest]), from_pool, np.random.default_rng(seeds))
+
+    def _stream(self, indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+        """`count` indices: whole permutations one after another, so none is drawn twice before all were."""
+        rounds = -(-count // len(indices))
+        return np.concatenate([self._rng.permutation(indices) for _ in range(rounds)])[:count]
+
+    def _batch(
+        self, indices: NDArray[np.intp], from_pool: int, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        images, labels = self._pixels[indices], self._labels[indices]
+        if self._pool is not None and from_pool:
+            drawn = self._pool[rng.integers(len(self._pool), size=from_pool)]
+            images = np.concatenate([images, drawn])
+            labels = np.concatenate([labels, np.zeros(from_pool, dtype=np.float32)])
+        images, labels = augment(images, labels, self._recipe.augment, rng)
+        return to_tensor(images, self._config), torch.from_numpy(labels)

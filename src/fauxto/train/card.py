@@ -1,0 +1,48 @@
+"""The model card that is written with a bundle: what it is for, what it cannot do, how it did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fauxto.models.config import BundleConfig
+
+
+def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any]) -> str:
+    """Markdown; every figure comes from the arguments, none is typed in."""
+    domain, thresholds = config.domain, config.thresholds
+    lines = [
+        f"# {config.name} {config.version}",
+        "",
+        f"For {domain.content}, sides of {domain.min_side} to {domain.max_side} pixels. "
+        f"Licence: {config.licence}.",
+        "",
+        "## What the score means",
+        "",
+        "P(AI-generated) in [0, 1], calibrated by Platt scaling on the "
+        f"{config.calibration.fitted_on}. At or above {thresholds.ai:.4f} the verdict is `ai`, below "
+        f"{thresholds.no_sign:.4f} it is `no-sign`, between them `uncertain`. The upper threshold keeps false "
+        f"alarms at or below {thresholds.max_fpr:.0%} on each of: {thresholds.chosen_on}; below the lower one lie "
+        f"at most {thresholds.max_miss:.0%} of the AI-generated validation images. A low score proves nothing.",
+        "",
+        "## What it cannot do",
+        "",
+        *[f"- {limit}" for limit in config.limits],
+        "",
+        "## Validation",
+        "",
+        "| figure | value |",
+        "|---|---|",
+        *[f"| {name.replace('_', ' ')} | {_figure(value)} |" for name, value in metrics.items()],
+        "",
+        "Thresholds and calibration were chosen on these images; the test figures are in the README.",
+        "",
+        "## Training",
+        "",
+        *[f"- {name.replace('_', ' ')}: {value}" for name, value in run.items()],
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _figure(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
