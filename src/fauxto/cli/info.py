@@ -1,0 +1,41 @@
+"""`fauxto info`: versions, formats and limits of this installation, and whether it computes what was measured."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def info(
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Score the golden images of every model on this processor.")
+    ] = False,
+) -> None:
+    """Print versions, formats, limits and models."""
+    import platform
+    from importlib.metadata import version
+
+    from fauxto import Limits, __version__
+    from fauxto.images import formats
+    from fauxto.models import load_bundle, read_config, shipped
+    from fauxto.models.threads import usable_cores
+
+    limits = Limits()
+    print(
+        f"fauxto {__version__} on Python {platform.python_version()}, {platform.machine()}, {usable_cores()} cores"
+    )
+    for library in ("onnxruntime", "pillow", "pi-heif", "c2pa-python", "numpy"):
+        print(f"    {library} {version(library)}")
+    print("formats:")
+    for support in formats():
+        print(f"    {support}")
+    print(f"limits: {limits.max_pixels} pixels, {limits.max_bytes} bytes an image")
+    print("models:")
+    for folder in shipped().values():
+        config = read_config(folder)
+        line = f"    {config.name} {config.version}"
+        if self_test:
+            difference = load_bundle(folder).self_test()
+            line += f": self-test passed, greatest difference to the golden scores {difference:.1e}"
+        print(line)

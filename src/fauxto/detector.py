@@ -1,0 +1,180 @@
+"""The straight way of one image: open, what the file says, what the model sees, verdict, record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fauxto.errors import InputError
+from fauxto.images import DecodedImage, Limits, decode, open_image, printable, read_bytes, read_stream
+from fauxto.models import Bundle, BundleConfig, find_bundle, load_bundle, read_config, shipped
+from fauxto.models.preprocess import fit, normalise
+from fauxto.provenance import ProvenanceOptions, read_evidence
+from fauxto.record import ErrorInfo, Evidence, ImageInfo, ModelRef, Record
+from fauxto.verdict import decide
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An image between opening and judging: its pixels are gone but for the model's small square."""
+
+    path: str
+    error: InputError | None = None
+    image: ImageInfo | None = None
+    notes: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    bundle: Bundle | None = None
+    square: NDArray[np.uint8] | None = None
+
+
+class Detector:
+    """Judges images: a calibrated score, what the file says of its origin, and a verdict.
+
+    Args:
+        model: `auto` takes the shipped model whose domain an image fits; a shipped model's name or a
+            bundle's folder takes that one, within its domain.
+        limits: of pixels and bytes, checked before decoding.
+        provenance: how the readers of the file's own statements behave; offline by default.
+        threads: of the model's runtime; by default the cores that this process may use.
+
+    Raises:
+        UsageError: no such model.
+        BundleError: the bundle is incomplete or corrupt.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "auto",
+        *,
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
+        provenance: ProvenanceOptions = ProvenanceOptions(),  # noqa: B008 (frozen)
+        threads: int | None = None,
+    ) -> None:
+        self._automatic = model == "auto"
+        folders = list(shipped().values()) if self._automatic else [find_bundle(os.fspath(model))]
+        self._candidates = [(folder, read_config(folder)) for folder in folders]
+        self._loaded: dict[str, Bundle] = {}
+        self._limits, self._provenance, self._threads = limits, provenance, threads
+
+    def scan(self, source: Any) -> Record:
+        """Judge one image.
+
+        Args:
+            source: a path, the bytes of a file, a binary file object, a PIL image, or a uint8 array of
+                shape (H, W, 3).
+
+        Returns:
+            The record; an unreadable input gives one with status `error`.
+
+        Raises:
+            TypeError: `source` is of another type, or an array of another dtype or shape.
+        """
+        return self.judge([self.prepare(source)])[0]
+
+    def scan_many(self, sources: Iterable[Any], *, batch_size: int = 32) -> Iterator[Record]:
+        """Judge images as they come, in order, `batch_size` at a time.
+
+        Raises:
+            TypeError: as `scan`, when the iteration reaches that input.
+        """
+        remaining = iter(sources)
+        while chunk := list(islice(remaining, batch_size)):
+            yield from self.judge([self.prepare(source) for source in chunk])
+
+    def prepare(self, source: Any, name: str | None = None) -> Prepared:
+        """Open one image, read what the file says, and cut the model's square out of it.
+
+        Args:
+            source: as for `scan`.
+            name: what the record calls it, by default its path.
+        """
+        path = printable(name or _name_of(source))
+        try:
+            data, image = self._open(source, path)
+        except InputError as error:
+            return Prepared(path, error=error)
+        info = ImageInfo(width=image.width, height=image.height, format=image.format, sha256=image.sha256)
+        evidence: tuple[Evidence, ...] = ()
+        if data is not None:
+            evidence = tuple(read_evidence(data, pixels=image.pixels, options=self._provenance))
+        bundle = self._bundle_for(image.width, image.height)
+        square = None if bundle is None else fit(image.pixels, bundle.config.input)
+        return Prepared(path, None, info, image.notes, evidence, bundle, square)
+
+    def judge(self, prepared: Sequence[Prepared]) -> list[Record]:
+        """Run the models over a batch and give the records, in order."""
+        scores: dict[int, float] = {}
+        for bundle in {id(item.bundle): item.bundle for item in prepared if item.bundle}.values():
+            rows = [index for index, item in enumerate(prepared) if item.bundle is bundle]
+            squares = np.stack([prepared[index].square for index in rows])  # type: ignore[misc]
+            logits = bundle.run(normalise(squares, bundle.config.input))
+            scores.update(zip(rows, bundle.calibrate(logits).tolist(), strict=True))
+        return [self._record(item, scores.get(index)) for index, item in enumerate(prepared)]
+
+    def _open(self, source: Any, name: str) -> tuple[bytes | None, DecodedImage]:
+        """The file's bytes where there are any (pixels alone say nothing of their origin), and the image."""
+        if isinstance(source, (str, os.PathLike)):
+            data = read_bytes(source, limits=self._limits)
+        elif isinstance(source, (bytes, bytearray, memoryview)):
+            data = bytes(source)
+        elif hasattr(source, "read"):
+            data = read_stream(source, name=name, limits=self._limits)
+        else:
+            return None, open_image(source, name=name, limits=self._limits)
+        return data, decode(data, name=name, limits=self._limits)
+
+    def _bundle_for(self, width: int, height: int) -> Bundle | None:
+        """The model whose domain these sides (pixels) fit, loaded at its first use."""
+        for folder, config in self._candidates:
+            if config.domain.fits(width, height) and (config.domain.automatic or not self._automatic):
+                if config.name not in self._loaded:
+                    self._loaded[config.name] = load_bundle(folder, self._threads)
+                return self._loaded[config.name]
+        return None
+
+    def _record(self, item: Prepared, score: float | None) -> Record:
+        if item.error is not None:
+            error = ErrorInfo(code=item.error.code, message=item.error.message)
+            return Record(path=item.path, status="error", error=error, reason=item.error.message)
+        bundle = item.bundle
+        thresholds = None if bundle is None else bundle.thresholds
+        verdict, reason = decide(item.evidence, score, thresholds, self._why_no_score(item.image))
+        if item.notes:
+            reason += f" Judged was the {', '.join(item.notes)}."
+        return Record(
+            path=item.path,
+            status="ok",
+            verdict=verdict,
+            score=score,
+            model=None
+            if bundle is None
+            else ModelRef(name=bundle.config.name, version=bundle.config.version),
+            reason=reason,
+            evidence=item.evidence,
+            image=item.image,
+        )
+
+    def _why_no_score(self, image: ImageInfo | None) -> str:
+        """A clause for the reason of an image that no model is made for."""
+        if image is None:
+            return "no model judged this image"
+        domains = "; ".join(_domain(config) for _, config in self._candidates) or "none is installed"
+        return f"no model here is made for an image of {image.width}x{image.height} pixels ({domains})"
+
+
+def _domain(config: BundleConfig) -> str:
+    return f"{config.name} is for sides of {config.domain.min_side} to {config.domain.max_side}"
+
+
+def _name_of(source: Any) -> str:
+    """What a record calls a source that the caller gave no name."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fsdecode(source)
+    label = getattr(source, "filename", None) or getattr(source, "name", None)
+    return label if isinstance(label, str) and label else f"<{type(source).__name__}>"
