@@ -105,7 +105,7 @@ def augment(
 def _cutmix(
     images: Pixels, labels: NDArray[np.float32], rng: Generator
 ) -> tuple[Pixels, NDArray[np.float32]]:
-    """CutMix (Yun et al. 2019) with stripes on JPEG's grid of 8 pixels, so that no false block edge appears."""
+    """CutMix (Yun et al. 2019) by stripes on JPEG's grid of 8 pixels: no false block edge appears."""
     side = images.shape[1]
     width = 8 * int(rng.integers(1, max(2, side // 8)))
     start = 8 * int(rng.integers(0, (side - width) // 8 + 1))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import logging
 import platform
-import shutil
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,7 @@ def train(
     if precision == "auto":
         precision = choose_precision(classifier.net, recipe.input.side, recipe.optimizer.batch_size)  # type: ignore[assignment]
     _write_run_info(recipe, data, folder, classifier, precision)
+    _quiet_lightning()
     trainer = lightning.Trainer(
         max_epochs=recipe.stop.epochs,
         accelerator="auto",
@@ -148,7 +151,8 @@ def train(
         strategy="ddp" if devices > 1 else "auto",
         precision=_LIGHTNING_PRECISION[precision],  # type: ignore[arg-type]
         callbacks=[*_callbacks(recipe, folder, progress=progress), *_stop_early(epochs_now)],
-        logger=CSVLogger(folder, name="", version="log"),
+        # One log a session: the logger deletes what an earlier one left under its name.
+        logger=CSVLogger(folder, name="log", version=len(_logs(folder))),
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
@@ -158,8 +162,26 @@ def train(
     )
     trainer.fit(classifier, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:
-        shutil.copyfile(folder / "log" / "metrics.csv", folder / "metrics.csv")
+        _join_logs(folder)
     return folder / "checkpoints" / "best.ckpt"
+
+
+def _logs(folder: Path) -> list[Path]:
+    """The logs of a run's sessions, oldest first."""
+    return sorted(folder.glob("log/version_*/metrics.csv"), key=lambda path: int(path.parent.name[8:]))
+
+
+def _join_logs(folder: Path) -> None:
+    """Write metrics.csv with one row an epoch from the logs of all sessions; the later one counts."""
+    epochs: dict[int, dict[str, str]] = {}
+    for log in _logs(folder):
+        with log.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                epochs.setdefault(int(row["epoch"]), {}).update({k: v for k, v in row.items() if v})
+    with (folder / "metrics.csv").open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.DictWriter(stream, sorted(set().union(*epochs.values())), lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(epochs[epoch] for epoch in sorted(epochs))
 
 
 class _StopAfter(Callback):
@@ -171,6 +193,12 @@ class _StopAfter(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, _module: lightning.LightningModule) -> None:
         if trainer.current_epoch + 1 >= self._epochs:
             trainer.should_stop = True
+
+
+def _quiet_lightning() -> None:
+    """Keep advertisements and advice for other set-ups off the terminal; errors stay."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\.")
 
 
 def _stop_early(epochs_now: int | None) -> list[Callback]:

@@ -16,7 +16,7 @@ Precision = Literal["float32", "bf16", "fp16"]
 def _seconds_per_step(
     net: nn.Module, batch: torch.Tensor, *, bf16: bool, give_up_at: float = float("inf")
 ) -> float:
-    """Seconds of the fastest of three training steps after one to warm up; stops early where one is hopeless."""
+    """Seconds of the fastest of three training steps after a first one, which alone may be hopeless."""
     net = copy.deepcopy(net).train()
     best = float("inf")
     for step in range(4):

@@ -1,0 +1,5 @@
+"""`python -m fauxto` is `fauxto`."""
+
+from fauxto.cli import main
+
+main()

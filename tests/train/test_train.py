@@ -1,0 +1,239 @@
+"""Training: a recipe is checked, a run can be stopped and resumed, and what is exported is what was trained."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from command import fauxto
+from fauxto.errors import UsageError
+from fauxto.models import load_bundle
+from fauxto.models.config import InputConfig
+from fauxto.models.preprocess import normalise
+from fauxto.train.augment import augment
+from fauxto.train.batches import BalancedBatches
+from fauxto.train.fit import TrainingData, input_config, load_weights, train
+from fauxto.train.negatives import Photograph, build_pool, part_of, shrunk_variants
+from fauxto.train.nets import FlipAverage, TraceNet
+from fauxto.train.optimizers import orthogonalise, trapezoid
+from fauxto.train.recipe import AugmentSection, NegativesSection, Recipe, load_recipe
+
+RECIPE = """
+seed: 3
+precision: float32
+net: {widths: [8, 16], blocks: [1, 1], unshuffle: true}
+input: {side: 16}
+split: {validation: 0.25}
+augment: {horizontal_flip: 0.5, degrade: 0.2, cutmix: 0.2}
+negatives: {share: 0.1, graphics: 1.0, min_side: 16, max_side: 32}
+optimizer: {name: muon, rate: 0.02, weight_decay: 0.01, batch_size: 16}
+stop: {epochs: 3}
+bundle:
+  name: tiny
+  version: 0.0.1
+  flip_average: true
+  domain: {min_side: 16, max_side: 16, content: coloured noise}
+  limits: [It knows noise only.]
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(recipe_file: Path) -> Recipe:
+    return load_recipe(recipe_file)
+
+
+def noise(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """AI-generated here means noise with a checkerboard in it: learnable in a few steps."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(60, 190, (count, 16, 16, 3)).astype(np.uint8)
+    labels = (np.arange(count) % 2).astype(np.float32)
+    images[labels == 1, ::2, ::2] += 60
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return TrainingData(noise(160, 0), noise(60, 1), (), "none")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("tree")
+    images, labels = noise(120, 5)
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        folder = root / ("FAKE" if label else "REAL")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / f"{index}.png")
+    return root
+
+
+def test_command_trains_and_exports_a_bundle_that_judges(
+    capsys: pytest.CaptureFixture[str], recipe_file: Path, tree: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    result = fauxto(capsys, "train", recipe_file, "--data", tree, "--output", run)
+    assert result.code == 0, result.err
+    bundle = load_bundle(run / "bundle")
+    images, labels = noise(80, 9)
+    assert ((bundle.scores(list(images)) > 0.5) == labels).mean() > 0.9
+    assert (run / "curves.png").stat().st_size > 1000
+    info = json.loads((run / "run.json").read_text())
+    assert info["seed"] == 3 and len(info["data_fingerprint"]) == 64
+    card = (run / "bundle" / "MODEL_CARD.md").read_text()
+    assert "It knows noise only." in card and f"{bundle.config.thresholds.ai:.4f}" in card
+
+
+def test_stopped_and_resumed_run_ends_where_the_uninterrupted_one_does(
+    recipe: Recipe, data: TrainingData, tmp_path: Path
+) -> None:
+    train(recipe, data, tmp_path / "whole", progress=False)
+    train(recipe, data, tmp_path / "parts", progress=False, epochs_now=1)
+    train(recipe, data, tmp_path / "parts", progress=False, resume=True)
+    whole, parts = (
+        load_weights(recipe, tmp_path / name / "checkpoints" / "last.ckpt").state_dict()
+        for name in ("whole", "parts")
+    )
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-4, atol=1e-5, msg=name)
+    with (tmp_path / "parts" / "metrics.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"], "the log keeps the epochs before the stop"
+    assert all(row["train_loss"] and row["val_auroc"] for row in rows)
+
+
+def test_a_finished_run_is_not_overwritten_by_accident(recipe: Recipe, data: TrainingData, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to resume"):
+        train(recipe, data, tmp_path, progress=False, resume=True)
+    train(recipe, data, tmp_path, progress=False, epochs_now=1)
+    with pytest.raises(UsageError, match="--resume"):
+        train(recipe, data, tmp_path, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("seed: 3", "sead: 3", "sead"),
+        ("rate: 0.02", "rate: -1", "optimizer.rate"),
+        ("side: 16", "side: x", "input.side"),
+        ("seed: 3", "seed: [", "not valid YAML"),
+    ],
+)
+def test_recipe_error_names_the_field(tmp_path: Path, old: str, new: str, named: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(RECIPE.replace(old, new, 1))
+    with pytest.raises(UsageError, match=named):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize("path", sorted(Path("recipes").glob("*.yaml")), ids=str)
+def test_shipped_recipes_are_valid(path: Path) -> None:
+    assert load_recipe(path).bundle.name
+
+
+def test_photographs_as_negatives_must_be_given(
+    capsys: pytest.CaptureFixture[str], recipe_file: Path, tree: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(RECIPE.replace("graphics: 1.0", "graphics: 0.5"))
+    result = fauxto(capsys, "train", path, "--data", tree, "--output", tmp_path / "run")
+    assert result.code == 2 and "--negatives" in result.err
+
+
+def test_batches_are_balanced_and_a_function_of_the_epoch(recipe: Recipe) -> None:
+    images, labels = noise(100, 0)
+    labels[:40] = 0  # three quarters are not AI-generated
+    config = input_config(recipe)
+
+    def epoch(number: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        return list(BalancedBatches(images, labels, None, recipe, config, epoch=number))
+
+    first, again, other = epoch(0), epoch(0), epoch(1)
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(first, again, strict=True))
+    assert not all(torch.equal(a[0], b[0]) for a, b in zip(first, other, strict=True))
+    assert torch.cat([batch[1] for batch in first]).mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_ranks_share_an_epoch_without_overlap(recipe: Recipe) -> None:
+    images, labels = noise(128, 0)
+    plain = recipe.model_copy(update={"augment": AugmentSection(horizontal_flip=0)})
+    config = input_config(recipe)
+
+    def batches(rank: int, ranks: int) -> list[torch.Tensor]:
+        stream = BalancedBatches(images, labels, None, plain, config, epoch=0, rank=rank, ranks=ranks)
+        return [batch[0] for batch in stream]
+
+    alone = torch.cat(batches(0, 1)).flatten(1).sum(1).sort().values
+    shared = torch.cat(batches(0, 2) + batches(1, 2)).flatten(1).sum(1).sort().values
+    torch.testing.assert_close(alone, shared)
+
+
+def test_augmentation_keeps_shape_and_the_callers_arrays() -> None:
+    images, labels = noise(32, 0)
+    before = images.copy()
+    section = AugmentSection(horizontal_flip=0.5, vertical_flip=0.5, degrade=1.0, cutmix=1.0)
+    changed, mixed = augment(images, labels, section, np.random.default_rng(0))
+    assert (images == before).all()
+    assert changed.shape == images.shape and changed.dtype == np.uint8
+    assert 0 <= mixed.min() and mixed.max() <= 1
+    assert (changed != images).any((1, 2, 3)).all()
+
+
+def test_exported_views_average_image_and_mirror_image() -> None:
+    torch.manual_seed(0)
+    net = TraceNet((8,), (1,), unshuffle=False).eval()
+    images = torch.randn(5, 3, 16, 16)
+    with torch.inference_mode():
+        averaged = FlipAverage(net)(images)
+        torch.testing.assert_close(averaged, FlipAverage(net)(images.flip(3)))
+        torch.testing.assert_close(averaged, (net(images) + net(images.flip(3))) / 2)
+
+
+def test_orthogonalised_matrix_has_singular_values_near_one() -> None:
+    for shape in ((16, 48), (48, 16)):
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(*shape, generator=torch.Generator().manual_seed(0))))
+        assert 0.5 < values.min() and values.max() < 1.3
+
+
+def test_schedule_rises_then_falls_to_zero() -> None:
+    factor = trapezoid(0.1, 100)
+    assert factor(0) == 0 and factor(10) == pytest.approx(1.0) and factor(100) == 0
+    assert factor(5) == pytest.approx(0.5) and factor(55) == pytest.approx(0.5)
+
+
+def test_negatives_pool_has_the_models_size_and_photographs_in_it() -> None:
+    photographs = [Photograph(np.full((90, 120, 3), 200, dtype=np.uint8), "o")]
+    config = InputConfig(side=16, mean=(0.5,) * 3, std=(0.25,) * 3)
+    section = NegativesSection(share=0.1, graphics=0.5)
+    pool = build_pool(photographs, config, section, np.random.default_rng(0), variants=10)
+    assert pool.shape == (20, 16, 16, 3)
+    assert (np.abs(pool.astype(int) - 200).max((1, 2, 3)) < 12).sum() >= 10
+
+
+def test_an_origin_lies_in_one_part_only() -> None:
+    parts = {part_of(str(number)) for number in range(40)}
+    assert parts == {"train", "validation", "test"}
+    assert part_of("wild-07") == part_of("wild-07")
+
+
+def test_nine_thumbnails_of_a_photograph() -> None:
+    sizes = {image.shape for image in shrunk_variants(np.zeros((300, 480, 3), dtype=np.uint8))}
+    assert sizes == {(24, 32, 3), (30, 48, 3), (40, 64, 3)}
+
+
+def test_normalisation_is_that_of_the_config() -> None:
+    config = InputConfig(side=8, mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
+    white = normalise(np.full((1, 8, 8, 3), 255, dtype=np.uint8), config)
+    np.testing.assert_allclose(white[0, :, 0, 0], [1.0, 3.0, 1.0], rtol=1e-6)
