@@ -1,0 +1,32 @@
+"""What every test has: a tiny bundle of known behaviour, and a word on skips in CI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tiny_bundle import write_bundle
+
+# Continuous integration has neither the shared data nor a GPU; every other skip would hide a failure.
+ALLOWED_SKIPS = ("needs ../shared", "needs a GPU")
+
+
+@pytest.fixture(scope="session")
+def bright_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for sides of 8 to 64 whose score rises with brightness: black 0.02, grey 0.5, white 0.98."""
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "bright")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip for another reason than a missing ../shared or GPU fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or os.environ.get("CI") != "true":
+        return
+    for report in reporter.stats.get("skipped", []):
+        reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
+        if not reason.startswith(ALLOWED_SKIPS):
+            reporter.write_line(f"CI does not allow this skip: {report.nodeid}: {reason}", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
