@@ -1,0 +1,210 @@
+"""`fauxto data`: get labelled images, and see whether they are fit to train and measure on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fauxto.data.checks import CheckReport, ClassSummary, DuplicateReport
+
+app = typer.Typer(no_args_is_help=True, help="Get labelled images and check them.")
+
+
+class KaggleSet(str, Enum):
+    """The data sets that `download` knows."""
+
+    cifake = "cifake"
+    faces140k = "faces140k"
+
+
+class OutputFormat(str, Enum):
+    """How `check` answers."""
+
+    table = "table"
+    json = "json"
+
+
+@app.command()
+def download(
+    name: Annotated[KaggleSet, typer.Argument(help="Which data set.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to put it in; without it, kagglehub's cache.", file_okay=False, show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Download a public data set from Kaggle and print its folder.
+
+    cifake: 120,000 images of 32 px, Stable Diffusion 1.4 against CIFAR-10. faces140k: 140,000 faces of
+    256 px, StyleGAN against FFHQ. Needs `pip install 'fauxto[train]'` and the network.
+    """
+    from fauxto.data.kaggle import download as fetch
+
+    # kagglehub reports on standard output; only the folder belongs there, for scripts.
+    with redirect_stdout(sys.stderr):
+        folder = fetch(name.value, output)
+    typer.echo(folder)
+
+
+@app.command()
+def check(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with class folders, parquet file or folder, or CSV of paths and labels.",
+            show_default=False,
+        ),
+    ],
+    output_format: Annotated[
+        OutputFormat, typer.Option("--format", help="What to print.")
+    ] = OutputFormat.table,
+) -> None:
+    """Report what is in labelled data and what would spoil a detector trained on it.
+
+    Counts by class, split and source; sizes, formats and JPEG qualities by class; exact and perceptual
+    duplicates within and across splits and classes; unreadable files; and the shortcut test: how well file
+    size, dimensions, JPEG quality and format alone tell the class. Needs `pip install 'fauxto[evaluate]'`.
+    """
+    from fauxto.data.checks import check as examine
+    from fauxto.data.loading import load
+
+    dataset = load(data)
+    with _progress(len(dataset)) as progress:
+        report = examine(dataset, progress=progress)
+    if output_format is OutputFormat.json:
+        typer.echo(json.dumps(asdict(report), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _print_report(report)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], object] | None]:
+    """Show a bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading images", total=total)
+
+        def show(done: int) -> None:
+            if done % 100 == 0:
+                bar.update(task, completed=done)
+
+        yield show
+
+
+def _print_report(report: CheckReport) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    # Lines are left to the terminal to wrap, so that paths in them can be copied.
+    say = partial(console.print, soft_wrap=True)
+    say(f"[bold]{escape(report.location)}[/bold]: {report.images} images")
+    say(f"fingerprint {report.fingerprint}", style="dim")
+    for table in (_counts(report), _classes(report), _duplicates(report)):
+        console.print(table)
+    for line in _examples(report):
+        say(escape(line), style="dim")
+    if report.unreadable:
+        say(f"Unreadable: {len(report.unreadable)}")
+        for one in report.unreadable[:10]:
+            say(f"  {one.code}: {escape(one.message)}")
+    if report.ignored:
+        say(f"Not images, ignored: {_listed(report.ignored)}")
+    say(_shortcut(report))
+    for warning in report.warnings:
+        say(f"[bold yellow]Warning:[/bold yellow] {escape(warning)}")
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
+    return table
+
+
+def _counts(report: CheckReport) -> Table:
+    from rich.markup import escape
+
+    table = _table("Images", "class", "split", "source", "images")
+    for count in report.counts:
+        table.add_row(count.label, count.split or "-", escape(count.source) or "-", str(count.images))
+    return table
+
+
+def _classes(report: CheckReport) -> Table:
+    table = _table("Files", "", *(summary.label for summary in report.classes))
+    rows: list[tuple[str, Callable[[ClassSummary], str]]] = [
+        ("width, min / median / max", lambda one: _spread(one.width)),
+        ("height", lambda one: _spread(one.height)),
+        ("file size in bytes", lambda one: _spread(one.file_size)),
+        ("most common sizes", lambda one: _listed(one.common_sizes)),
+        ("formats", lambda one: _listed(one.formats)),
+        ("JPEG qualities (estimated)", lambda one: _listed(one.jpeg_qualities)),
+        ("JPEG tables not of the IJG", lambda one: str(one.foreign_tables)),
+        ("chroma subsampling", lambda one: _listed(one.subsampling)),
+    ]
+    for name, cell in rows:
+        table.add_row(name, *(cell(summary) for summary in report.classes))
+    return table
+
+
+def _duplicates(report: CheckReport) -> Table:
+    table = _table(
+        "Duplicates (groups)", "", "groups", "images", "within a split", "across splits", "across classes"
+    )
+    for name, found in _duplicate_kinds(report):
+        counts = (found.groups, found.images, found.within_splits, found.across_splits, found.across_classes)
+        table.add_row(name, *map(str, counts))
+    return table
+
+
+def _duplicate_kinds(report: CheckReport) -> tuple[tuple[str, DuplicateReport], ...]:
+    return ("exact", report.exact_duplicates), ("perceptual", report.perceptual_duplicates)
+
+
+def _examples(report: CheckReport) -> Iterator[str]:
+    for name, found in _duplicate_kinds(report):
+        for group in found.examples:
+            more = f" and {len(group) - 3} more" if len(group) > 3 else ""
+            yield f"  {name}: {' = '.join(group[:3])}{more}"
+
+
+def _shortcut(report: CheckReport) -> str:
+    found = report.shortcut
+    if found is None:
+        return "Shortcut test: not run, it needs ten images of each class."
+    alone = ", ".join(f"{name} {auroc:.3f}" for name, auroc in found.alone.items())
+    return (
+        f"Shortcut test: AUROC {found.auroc:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}) from "
+        f"the files' outside on {found.images} images; without file size {found.without_file_size:.3f}; "
+        f"alone: {alone}. Chance is 0.5."
+    )
+
+
+def _spread(values: tuple[int, int, int]) -> str:
+    return " / ".join(map(str, values))
+
+
+def _listed(counts: dict[str, int], limit: int = 6) -> str:
+    shown = ", ".join(f"{name} ({count})" for name, count in list(counts.items())[:limit])
+    return shown + (f" and {len(counts) - limit} more" if len(counts) > limit else "") or "-"
