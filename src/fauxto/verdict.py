@@ -60,11 +60,12 @@ class Rule:
 
 
 def _said(row: Evidence | None) -> str:
-    """The evidence as the middle of a sentence, with what it is worth."""
+    """The evidence as the middle of a sentence, with what it is worth where it does not say so itself."""
     if row is None:
         return ""
     text = row.detail.rstrip(". ")
-    return text if row.strength == "strong" else f"{text} (anybody can write this)"
+    says_it = row.strength == "strong" or "anybody can" in text
+    return text if says_it else f"{text} (anybody can write this)"
 
 
 def _model(case: Case) -> str:
