@@ -91,7 +91,9 @@ class FigureResampler:
         self._order = np.argsort(-scores, kind="stable")
         ranked = scores[self._order]
         # Images with the same score stand or fall together at every threshold.
-        self._ties = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if len(scores) else np.empty(0, int)
+        self._ties = (
+            np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if len(scores) else np.empty(0, int)
+        )
         self._positive = (labels[self._order] == 1).astype(np.float64)
         called = (scores >= threshold).astype(np.float64)
         self._decisions = np.stack([called * labels, called * (1 - labels), labels, 1 - labels], axis=1)
@@ -108,7 +110,11 @@ class FigureResampler:
             Name to values, shape (B,), NaN where a resample lacks a class.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self._decided(counts) | self._ranked(counts) | {"calibration_error": self._calibration(counts)}
+            return (
+                self._decided(counts)
+                | self._ranked(counts)
+                | {"calibration_error": self._calibration(counts)}
+            )
 
     def auroc_and_accuracy(self, counts: Floats) -> dict[str, Floats]:
         """Two of `figures`, for where these are enough."""
@@ -139,7 +145,7 @@ class FigureResampler:
             "auroc": _area(hits, alarms),
             "average_precision": (gained * precision).sum(axis=1) / hits[:, -1],
             "tpr_at_1_percent_fpr": _best_tpr(hits, alarms, 0.01),
-            "tpr_at_0.1_percent_fpr": _best_tpr(hits, alarms, 0.001),
+            "tpr_at_0_1_percent_fpr": _best_tpr(hits, alarms, 0.001),
         }
 
     def _cumulated(self, counts: Floats) -> tuple[Floats, Floats]:
