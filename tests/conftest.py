@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fauxto.provenance import signers
+from signed_files import Know, Maker
 from tiny_bundle import write_bundle
 
 # Continuous integration has neither the shared data nor a GPU; every other skip would hide a failure.
@@ -17,6 +19,26 @@ ALLOWED_SKIPS = ("needs ../shared", "needs a GPU")
 def bright_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle for sides of 8 to 64 whose score rises with brightness: black 0.02, grey 0.5, white 0.98."""
     return write_bundle(tmp_path_factory.mktemp("bundles") / "bright")
+
+
+@pytest.fixture(autouse=True)
+def data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees or changes the trust lists that the person running it has fetched."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data-home"))
+    return tmp_path / "data-home"
+
+
+@pytest.fixture
+def know(monkeypatch: pytest.MonkeyPatch) -> Know:
+    """Puts makers' issuing certificates into the table of known issuers."""
+
+    def add(*makers: Maker, **row: str) -> None:
+        table = dict(signers.known_issuers())
+        for one in makers:
+            table |= one.known(**row)
+        monkeypatch.setattr(signers, "known_issuers", lambda: table)
+
+    return add
 
 
 @pytest.hookimpl(trylast=True)

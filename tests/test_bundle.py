@@ -53,7 +53,11 @@ def test_changed_model_is_refused(copy: Path) -> None:
     ("field", "value", "named"),
     [
         ("thresholds", {"ai": 0.2, "no_sign": 0.3, "max_fpr": 0, "max_miss": 0, "chosen_on": ""}, "no-sign"),
-        ("thresholds", {"ai": 1.5, "no_sign": 0.3, "max_fpr": 0, "max_miss": 0, "chosen_on": ""}, "thresholds.ai"),
+        (
+            "thresholds",
+            {"ai": 1.5, "no_sign": 0.3, "max_fpr": 0, "max_miss": 0, "chosen_on": ""},
+            "thresholds.ai",
+        ),
         ("calibration", {"slope": float("nan"), "intercept": 0, "fitted_on": ""}, "calibration.slope"),
         ("format", 2, "format"),
         ("surprise", 1, "surprise"),

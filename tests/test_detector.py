@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ def test_outside_the_domain_there_is_no_score(detector: Detector, size: tuple[in
 def test_unreadable_input_is_a_record_without_verdict(detector: Detector, tmp_path: Path) -> None:
     record = detector.scan(tmp_path / "absent.jpg")
     assert (record.status, record.verdict, record.score) == ("error", None, None)
-    assert record.error is not None and record.error.code == "not-found" and "absent.jpg" in record.error.message
+    assert (
+        record.error is not None and record.error.code == "not-found" and "absent.jpg" in record.error.message
+    )
 
 
 @pytest.mark.parametrize("wrong", [None, 3, ["a.jpg"], np.zeros((4, 4, 3)), np.zeros((2, 4, 4, 3), np.uint8)])
@@ -77,7 +80,7 @@ def test_batch_size_changes_no_score(detector: Detector) -> None:
 
 
 def test_scan_many_is_lazy(detector: Detector) -> None:
-    def endless():  # type: ignore[no-untyped-def]
+    def endless() -> Iterator[bytes]:
         while True:
             yield encoded(0)
 
@@ -108,10 +111,14 @@ def test_the_file_may_say_what_the_model_does_not_see(detector: Detector, tmp_pa
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    text.add_text("parameters", "a cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1")
+    text.add_text(
+        "parameters", "a cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"
+    )
     path = tmp_path / "declared.png"
     Image.new("RGB", (640, 480), "grey").save(path, pnginfo=text)
     record = detector.scan(path)
     assert record.verdict == "ai" and record.score is None
-    assert [(row.source, row.claim, row.strength) for row in record.evidence] == [("generator", "ai", "moderate")]
+    assert [(row.source, row.claim, row.strength) for row in record.evidence] == [
+        ("generator", "ai", "moderate")
+    ]
     assert "anybody can write" in record.reason

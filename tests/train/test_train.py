@@ -1,4 +1,4 @@
-"""Training: a recipe is checked, a run can be stopped and resumed, and what is exported is what was trained."""
+"""Training: recipes are checked, a run can be stopped and resumed, and what is exported was trained."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from command import fauxto
@@ -55,7 +56,7 @@ def recipe(recipe_file: Path) -> Recipe:
     return load_recipe(recipe_file)
 
 
-def noise(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def noise(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """AI-generated here means noise with a checkerboard in it: learnable in a few steps."""
     rng = np.random.default_rng(seed)
     images = rng.integers(60, 190, (count, 16, 16, 3)).astype(np.uint8)
@@ -114,7 +115,9 @@ def test_stopped_and_resumed_run_ends_where_the_uninterrupted_one_does(
     assert all(row["train_loss"] and row["val_auroc"] for row in rows)
 
 
-def test_a_finished_run_is_not_overwritten_by_accident(recipe: Recipe, data: TrainingData, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_overwritten_by_accident(
+    recipe: Recipe, data: TrainingData, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match="nothing to resume"):
         train(recipe, data, tmp_path, progress=False, resume=True)
     train(recipe, data, tmp_path, progress=False, epochs_now=1)
@@ -187,7 +190,7 @@ def test_augmentation_keeps_shape_and_the_callers_arrays() -> None:
     changed, mixed = augment(images, labels, section, np.random.default_rng(0))
     assert (images == before).all()
     assert changed.shape == images.shape and changed.dtype == np.uint8
-    assert 0 <= mixed.min() and mixed.max() <= 1
+    assert mixed.min() >= 0 and mixed.max() <= 1
     assert (changed != images).any((1, 2, 3)).all()
 
 
@@ -203,8 +206,10 @@ def test_exported_views_average_image_and_mirror_image() -> None:
 
 def test_orthogonalised_matrix_has_singular_values_near_one() -> None:
     for shape in ((16, 48), (48, 16)):
-        values = torch.linalg.svdvals(orthogonalise(torch.randn(*shape, generator=torch.Generator().manual_seed(0))))
-        assert 0.5 < values.min() and values.max() < 1.3
+        values = torch.linalg.svdvals(
+            orthogonalise(torch.randn(*shape, generator=torch.Generator().manual_seed(0)))
+        )
+        assert values.min() > 0.5 and values.max() < 1.3
 
 
 def test_schedule_rises_then_falls_to_zero() -> None:

@@ -10,10 +10,14 @@ import typer
 # Command to the module that holds it, as a function of that name or as `app` for a group of commands.
 COMMANDS = {
     "scan": "fauxto.cli.scan",
+    "inspect": "fauxto.cli.inspect",
     "models": "fauxto.cli.models",
     "info": "fauxto.cli.info",
+    "trust": "fauxto.cli.trust",
     "data": "fauxto.cli.data",
     "train": "fauxto.cli.train",
+    "evaluate": "fauxto.cli.evaluate",
+    "calibrate": "fauxto.cli.calibrate",
 }
 
 

@@ -1,4 +1,4 @@
-"""`fauxto info`: versions, formats and limits of this installation, and whether it computes what was measured."""
+"""`fauxto info`: versions, formats and limits, and whether this machine computes what was measured."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def info(
     from fauxto.models.threads import usable_cores
 
     limits = Limits()
-    print(
-        f"fauxto {__version__} on Python {platform.python_version()}, {platform.machine()}, {usable_cores()} cores"
-    )
+    machine = f"Python {platform.python_version()}, {platform.machine()}, {usable_cores()} cores"
+    print(f"fauxto {__version__} on {machine}")
     for library in ("onnxruntime", "pillow", "pi-heif", "c2pa-python", "numpy"):
         print(f"    {library} {version(library)}")
     print("formats:")
     for support in formats():
-        print(f"    {support}")
+        decoder = support.decoder or "not available here"
+        print(f"    {support.name} ({', '.join(support.extensions)}): {decoder}")
     print(f"limits: {limits.max_pixels} pixels, {limits.max_bytes} bytes an image")
     print("models:")
     for folder in shipped().values():

@@ -80,7 +80,7 @@ class Bundle:
         difference = float(np.abs(self.scores(images) - expected).max())
         if not difference <= GOLDEN_TOLERANCE:
             raise BundleError(
-                f"{self.config.name}: scores on this machine differ by {difference:.2g} from the golden ones; "
+                f"{self.config.name}: scores on this machine differ by {difference:.2g} from the golden; "
                 "do not rely on it here, and report processor and onnxruntime version"
             )
         return difference

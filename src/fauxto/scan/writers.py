@@ -159,7 +159,7 @@ class TableWriter:
     def _paint(self, label: str) -> str:
         if not self._colour:
             return label
-        from click import style
+        from typer import style
 
         return style(label, fg=self._COLOURS[label], bold=True)
 

@@ -19,7 +19,8 @@ def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any
         "## What the score means",
         "",
         f"P(AI-generated) in [0, 1], calibrated by Platt scaling on the {config.calibration.fitted_on}. "
-        f"At or above {thresholds.ai:.4f} the verdict is `ai`, below {thresholds.no_sign:.4f} it is `no-sign`, "
+        f"At or above {thresholds.ai:.4f} the verdict is `ai`, below "
+        f"{thresholds.no_sign:.4f} it is `no-sign`, "
         f"between them `uncertain`. The upper threshold keeps false alarms at or below "
         f"{thresholds.max_fpr:.0%} on each of: {thresholds.chosen_on}; below the lower one lie at most "
         f"{thresholds.max_miss:.0%} of the AI-generated validation images. A low score proves nothing.",

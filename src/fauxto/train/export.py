@@ -7,7 +7,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -73,10 +73,16 @@ def write_onnx(net: nn.Module, side: int, path: Path) -> None:
     onnx.save(model, path)
     with torch.inference_mode():
         expected = net(example).numpy()
-    found = ReferenceEvaluator(model).run(None, {"image": example.numpy()})[0]
-    difference = float(np.abs(np.asarray(found).reshape(-1) - expected).max())
+    found = _reference_logits(model, example.numpy())
+    difference = float(np.abs(found - expected).max())
     if not difference <= ONNX_TOLERANCE:
         raise BundleError(f"{path}: the ONNX output differs from the checkpoint's by {difference:.2g}")
+
+
+def _reference_logits(model: onnx.ModelProto, batch: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Logits (N,) by ONNX's reference evaluator, which takes no processor's shortcuts."""
+    outputs = cast("list[Any]", ReferenceEvaluator(model).run(None, {"image": batch}))
+    return np.asarray(outputs[0], dtype=np.float64).reshape(-1)
 
 
 def _logits(net: nn.Module, squares: Pixels, recipe: Recipe) -> NDArray[np.float64]:
@@ -180,9 +186,7 @@ def validation_metrics(config: BundleConfig, validation: ValidationLogits) -> di
 def golden(model: Path, config: BundleConfig) -> dict[str, Any]:
     """Scores of the golden images by ONNX's reference evaluator: no processor's shortcuts in them."""
     images = golden_images(config.input.side)
-    evaluator = ReferenceEvaluator(onnx.load(model))
-    output = evaluator.run(None, {"image": batch_input(images, config.input)})[0]
-    logits = np.asarray(output, dtype=np.float64).reshape(-1)
+    logits = _reference_logits(onnx.load(model), batch_input(images, config.input))
     scores = sigmoid(config.calibration.slope * logits + config.calibration.intercept)
     return {"evaluator": f"onnx {onnx.__version__} reference", "scores": [round(float(s), 7) for s in scores]}
 

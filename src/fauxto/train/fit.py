@@ -85,9 +85,9 @@ def build_classifier(recipe: Recipe, data: TrainingData) -> Classifier:
 
 def _callbacks(recipe: Recipe, folder: Path, *, progress: bool) -> list[Callback]:
     callbacks: list[Callback] = [
-        ModelCheckpoint(
-            folder / "checkpoints", "best", monitor="val_loss", save_last=True, enable_version_counter=False
-        )
+        ModelCheckpoint(folder / "checkpoints", "best", monitor="val_loss", enable_version_counter=False),
+        # Its own callback: `save_last` of the one above writes only when the loss was the best so far.
+        ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False),
     ]
     if recipe.stop.patience is not None:
         callbacks.append(EarlyStopping("val_loss", patience=recipe.stop.patience))
@@ -113,6 +113,7 @@ def train(
     data: TrainingData,
     folder: Path,
     *,
+    weights: Path | None = None,
     resume: bool = False,
     devices: int = 1,
     progress: bool = True,
@@ -124,6 +125,7 @@ def train(
         recipe: the run.
         data: its images.
         folder: gets run.json, metrics.csv and checkpoints/.
+        weights: checkpoint whose net a fresh run starts from, instead of random weights.
         resume: go on from the last finished epoch.
         devices: processes (CPU) or GPUs, by DDP when more than one.
         progress: whether to draw a progress bar.
@@ -133,15 +135,17 @@ def train(
         The checkpoint with the best validation loss.
 
     Raises:
-        UsageError: nothing to resume, or the folder holds a run already.
+        UsageError: nothing to resume, the folder holds a run already, or `weights` are of another net.
     """
     checkpoint = _resume_from(folder, resume=resume)
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(recipe.seed, verbose=False)
     classifier = build_classifier(recipe, data)
+    if weights is not None and not resume:
+        classifier.net.load_state_dict(load_weights(recipe, weights).state_dict())
     precision = recipe.precision
     if precision == "auto":
-        precision = choose_precision(classifier.net, recipe.input.side, recipe.optimizer.batch_size)  # type: ignore[assignment]
+        precision = choose_precision(classifier.net, recipe.input.side, recipe.optimizer.batch_size)
     _write_run_info(recipe, data, folder, classifier, precision)
     _quiet_lightning()
     trainer = lightning.Trainer(

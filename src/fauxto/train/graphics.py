@@ -107,7 +107,8 @@ def _gradient(side: int, rng: Generator) -> NDArray[np.uint8]:
     if rng.random() < 0.5:
         ramp = ramp.transpose(1, 0, 2)
     first, second = np.array(_colour(rng)), np.array(_colour(rng))
-    return (first + ramp * (second - first)).astype(np.uint8)
+    blend: NDArray[np.float64] = first + ramp * (second - first)
+    return blend.astype(np.uint8)
 
 
 def draw_graphic(side: int, rng: Generator, kind: str | None = None) -> NDArray[np.uint8]:

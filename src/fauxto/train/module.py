@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -80,8 +80,8 @@ class Classifier(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Loss, accuracy and AUROC over the whole validation split."""
-        logits = self.all_gather(torch.cat([logits for logits, _ in self._seen])).flatten()
-        labels = self.all_gather(torch.cat([labels for _, labels in self._seen])).flatten()
+        logits = self._gathered([logits for logits, _ in self._seen])
+        labels = self._gathered([labels for _, labels in self._seen])
         self._seen.clear()
         self.log_dict(
             {
@@ -91,6 +91,10 @@ class Classifier(lightning.LightningModule):
             },
             prog_bar=True,
         )
+
+    def _gathered(self, parts: list[Tensor]) -> Tensor:
+        """The parts of every process, as one vector."""
+        return cast("Tensor", self.all_gather(torch.cat(parts))).flatten()
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser under a trapezoid schedule over all steps of the run."""

@@ -79,7 +79,8 @@ class TraceNet(nn.Module):
             x = F.pixel_unshuffle(x, 2)
         x = self.stages(F.relu(self.stem(x)))
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
-        return self.head(self.dropout(pooled)).squeeze(1)
+        logits: Tensor = self.head(self.dropout(pooled)).squeeze(1)
+        return logits
 
 
 class FlipAverage(nn.Module):
@@ -92,4 +93,5 @@ class FlipAverage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) to logits (N,)."""
         both = self.net(torch.cat([x, x.flip(3)], dim=0))
-        return (both[: x.shape[0]] + both[x.shape[0] :]) / 2
+        mean: Tensor = (both[: x.shape[0]] + both[x.shape[0] :]) / 2
+        return mean

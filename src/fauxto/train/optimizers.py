@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,8 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    result: Tensor = x.T if tall else x
+    return result
 
 
 class Muon(torch.optim.Optimizer):
@@ -70,7 +72,7 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     @staticmethod
-    def _muon(parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, float]) -> None:
+    def _muon(parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
         momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
@@ -79,19 +81,17 @@ class Muon(torch.optim.Optimizer):
         parameter.add_(orthogonalise(nesterov).view(parameter.shape), alpha=-group["lr"] * scale)
 
     @staticmethod
-    def _adamw(
-        parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, object]
-    ) -> None:
+    def _adamw(parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
         if "step" not in state:
             state["step"] = torch.zeros(())
             state["first"] = torch.zeros_like(parameter)
             state["second"] = torch.zeros_like(parameter)
-        beta1, beta2 = group["betas"]  # type: ignore[misc, attr-defined]
+        beta1, beta2 = group["betas"]
         step = state["step"].add_(1).item()
         first = state["first"].lerp_(gradient, 1 - beta1)
         second = state["second"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        root = (second / (1 - beta2**step)).sqrt_().add_(group["eps"])  # type: ignore[arg-type]
-        parameter.addcdiv_(first, root, value=-group["lr"] / (1 - beta1**step))  # type: ignore[operator]
+        root = (second / (1 - beta2**step)).sqrt_().add_(group["eps"])
+        parameter.addcdiv_(first, root, value=-group["lr"] / (1 - beta1**step))
 
 
 def build_optimizer(net: nn.Module, section: OptimizerSection) -> torch.optim.Optimizer:

@@ -10,13 +10,8 @@ from numpy.typing import NDArray
 from fauxto.data import Dataset, SmallArrays, decode_small, fingerprint, load, split
 from fauxto.errors import UsageError
 from fauxto.train.fit import Labelled, TrainingData
-from fauxto.train.negatives import Photograph
+from fauxto.train.negatives import Photograph, origin_of
 from fauxto.train.recipe import Recipe
-
-
-def origin_of(source: str) -> str:
-    """The origin in a source's name: what comes before the first hyphen; never split between parts."""
-    return source.split("-", 1)[0]
 
 
 def load_photographs(folder: Path) -> tuple[Photograph, ...]:

@@ -1,0 +1,61 @@
+"""How long one thumbnail takes from a cold process, against the bare imports that inference needs.
+
+    python benchmarks/startup.py [--runs 15] [--output results/startup.json]
+
+The two commands alternate, so that a noisy machine slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+BARE = [sys.executable, "-c", "import onnxruntime, PIL.Image, numpy"]
+
+
+def seconds(command: list[str]) -> float:
+    """Wall time of one run."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "thumbnail.jpg"
+        noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path, quality=75)
+        # A verdict of `ai` on the noise would be exit code 1; the time is the same.
+        scan = f"import sys\nfrom fauxto.cli import main\nsys.argv = ['fauxto', 'scan', {str(path)!r}]\n"
+        ours = [sys.executable, "-c", scan + "try: main()\nexcept SystemExit: pass"]
+        for command in (BARE, ours):
+            seconds(command)
+        pairs = [(seconds(BARE), seconds(ours)) for _ in range(arguments.runs)]
+    result = {
+        "bare_imports_s": round(statistics.median(bare for bare, _ in pairs), 3),
+        "scan_s": round(statistics.median(scan for _, scan in pairs), 3),
+        "ratio": round(statistics.median(scan / bare for bare, scan in pairs), 2),
+        "runs": arguments.runs,
+        "python": platform.python_version(),
+    }
+    print(json.dumps(result, indent=2))
+    if arguments.output:
+        arguments.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
