@@ -1,6 +1,6 @@
 """Does the thumbnail model accuse what it was not made for? Shrunk photographs and drawn graphics.
 
-    python benchmarks/false_accusations.py --photographs photos/ [--output FILE.json]
+    python benchmarks/false_accusations.py --photographs photos/*.parquet [--output FILE.json]
 
 Every photograph is shrunk to 32, 48 and 64 px by three filters each; graphics are drawn from a seed that
 training did not use. Figures for photographs are shown apart by the part that their origin had in training.
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fauxto.data import fingerprint, load
+from fauxto.data import Dataset, fingerprint, load
 from fauxto.models import Bundle, find_bundle, load_bundle
 from fauxto.train.graphics import KINDS, draw_graphic
 from fauxto.train.negatives import SHRUNK_FILTERS, SHRUNK_SIDES, origin_of, part_of, shrink
@@ -30,11 +30,19 @@ def share(flags: list[bool]) -> dict[str, Any]:
     return {"images": len(flags), "ai": sum(flags), "share_ai": round(sum(flags) / len(flags), 5)}
 
 
-def photographs(bundle: Bundle, data: Path) -> dict[str, Any]:
+def photographs(bundle: Bundle, files: list[Path]) -> dict[str, Any]:
     """Share of `ai` by size and filter, and by the part that the origin had in training."""
-    dataset = load(data)
-    real = dataset.subset(np.flatnonzero(dataset.labels == 0).tolist())
     flags: dict[str, list[bool]] = defaultdict(list)
+    fingerprints = {}
+    for file in files:
+        dataset = load(file)
+        real = dataset.subset(np.flatnonzero(dataset.labels == 0).tolist())
+        fingerprints[file.name] = fingerprint(real)
+        _judge(bundle, real, flags)
+    return {"data": fingerprints, **{name: share(flags[name]) for name in sorted(flags)}}
+
+
+def _judge(bundle: Bundle, real: Dataset, flags: dict[str, list[bool]]) -> None:
     for index, image in real.decoded():
         part = part_of(origin_of(real[index].source))
         variants = {
@@ -46,7 +54,6 @@ def photographs(bundle: Bundle, data: Path) -> dict[str, Any]:
         for name, score in zip(variants, scores, strict=True):
             for group in (name, f"origins of the {part} part", "all"):
                 flags[group].append(bool(score >= bundle.thresholds.ai))
-    return {"data": fingerprint(real), **{name: share(flags[name]) for name in sorted(flags)}}
 
 
 def graphics(bundle: Bundle, count: int = 1000) -> dict[str, Any]:
@@ -63,7 +70,7 @@ def graphics(bundle: Bundle, count: int = 1000) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photographs", type=Path, required=True)
+    parser.add_argument("--photographs", type=Path, nargs="+", required=True)
     parser.add_argument("--model", default="thumb")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()

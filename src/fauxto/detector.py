@@ -44,7 +44,7 @@ class Detector:
         threads: of the model's runtime; by default the cores that this process may use.
 
     Raises:
-        UsageError: no such model.
+        UsageError: no such model, or a trust list that cannot be read.
         BundleError: the bundle is incomplete or corrupt.
     """
 
@@ -61,6 +61,11 @@ class Detector:
         self._candidates = [(folder, read_config(folder)) for folder in folders]
         self._loaded: dict[str, Bundle] = {}
         self._limits, self._provenance, self._threads = limits, provenance, threads
+        if provenance.trust_list is not None:
+            from fauxto.provenance.trust import trust_in_force
+
+            # A list that cannot be read fails here, once, and not as a row of every image.
+            trust_in_force(provenance)
 
     def scan(self, source: Any) -> Record:
         """Judge one image.

@@ -35,6 +35,7 @@ def build(first: Sequence[str] = ()) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # markup would swallow the brackets of fauxto[evaluate]
     )
     # A callback keeps the command's name on the line even where only one command is registered.
     app.callback()(_options)

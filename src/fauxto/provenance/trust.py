@@ -111,7 +111,8 @@ def parse_list(pem: bytes, name: str) -> tuple[x509.Certificate, ...]:
         return tuple(x509.load_pem_x509_certificates(pem))
     except (ValueError, TypeError) as error:
         raise UsageError(
-            f"{name} is not a list of certificates in PEM ({error}); give another file"
+            f"{name} is not a list of certificates in PEM; give another file, or fetch the official lists "
+            "again with fauxto trust update"
         ) from error
 
 
