@@ -21,7 +21,9 @@ def photographs_of(data: Path) -> list[Photograph]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fauxto.train.nonphotos", description=__doc__)
-    parser.add_argument("--photographs", type=Path, help="labelled images; without them no memes, paintings, drawings")
+    parser.add_argument(
+        "--photographs", type=Path, help="labelled images; without them no memes, paintings, drawings"
+    )
     parser.add_argument("--output", type=Path, required=True, help="parquet file")
     parser.add_argument("--count", type=int, default=180, help="pictures of each kind")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))

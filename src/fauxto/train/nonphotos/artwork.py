@@ -66,7 +66,9 @@ def oil(material: Material) -> Image.Image:
     for _ in range(material.whole(1, 3)):
         painted = kuwahara(painted, material.whole(3, 9))
     height, width = painted.shape[:2]
-    return _picture(_vivid(painted, material.real(1.1, 1.8)) + 0.02 * _weave(material, height, width)[..., None])
+    return _picture(
+        _vivid(painted, material.real(1.1, 1.8)) + 0.02 * _weave(material, height, width)[..., None]
+    )
 
 
 def strokes(material: Material) -> Image.Image:
@@ -109,7 +111,9 @@ def points(material: Material) -> Image.Image:
     picture = Image.new("RGB", (width, height), material.colour(200, 250))
     draw, radius = ImageDraw.Draw(picture), material.whole(3, 6)
     count = 3 * height * width // radius**2 // 3
-    for y, x in zip(material.rng.integers(0, height, count), material.rng.integers(0, width, count), strict=True):
+    for y, x in zip(
+        material.rng.integers(0, height, count), material.rng.integers(0, width, count), strict=True
+    ):
         value = np.clip(photograph[y, x] * 255 + material.rng.normal(0, 30, 3), 0, 255)
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tuple(int(v) for v in value))
     return picture
@@ -156,7 +160,9 @@ def ink(material: Material) -> Image.Image:
     """Black lines where the brightness changes (extended difference of Gaussians, Winnemoeller 2012)."""
     grey, sigma = _photograph(material).mean(2), material.real(0.7, 1.8)
     sharp = ndimage.gaussian_filter(grey, sigma) - 0.97 * ndimage.gaussian_filter(grey, 1.6 * sigma)
-    return _picture(np.clip(1 + np.tanh((sharp - material.real(0.0, 0.012)) * material.real(60, 250)), 0, 1))
+    # The darkest of the differences become ink, whatever the photograph's contrast.
+    level, slope = np.quantile(sharp, material.real(0.08, 0.3)), material.real(0.3, 2) / (sharp.std() + 1e-6)
+    return _picture(np.clip(1 + np.tanh((sharp - level) * slope), 0, 1))
 
 
 def cartoon(material: Material) -> Image.Image:
@@ -209,7 +215,10 @@ def illustration(material: Material) -> Image.Image:
         x, y, size = material.whole(20, 760), material.whole(380, 540), material.whole(20, 90)
         if material.chance(0.5):
             draw.rectangle((x, y - size, x + size, y), fill=material.colour(), outline="black", width=2)
-            draw.polygon([(x - 8, y - size), (x + size + 8, y - size), (x + size / 2, y - 1.7 * size)], fill=material.colour())
+            draw.polygon(
+                [(x - 8, y - size), (x + size + 8, y - size), (x + size / 2, y - 1.7 * size)],
+                fill=material.colour(),
+            )
         else:
             draw.rectangle((x + size * 0.4, y - size, x + size * 0.6, y), fill="#6b4a2b")
             draw.ellipse((x, y - 2 * size, x + size, y - size * 0.7), fill=material.colour(20, 180))

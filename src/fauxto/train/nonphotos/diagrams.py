@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -27,7 +28,9 @@ def graph(material: Material) -> Image.Image:
         UsageError: Graphviz is not installed.
     """
     if shutil.which("dot") is None:
-        raise UsageError("diagrams need Graphviz: apt-get install graphviz (or leave the kind out by --kinds)")
+        raise UsageError(
+            "diagrams need Graphviz: apt-get install graphviz (or leave the kind out by --kinds)"
+        )
     count = material.whole(5, 22)
     directed = material.chance(0.7)
     arrow = "->" if directed else "--"
@@ -40,12 +43,15 @@ def graph(material: Material) -> Image.Image:
         + (f' [label="{material.words(1)}"]' if material.chance(0.3) else "")
         for i in range(1, count)
     ]
-    edges += [f"n{material.whole(0, count - 1)} {arrow} n{material.whole(0, count - 1)}" for _ in range(count // 4)]
+    edges += [
+        f"n{material.whole(0, count - 1)} {arrow} n{material.whole(0, count - 1)}" for _ in range(count // 4)
+    ]
     source = (
         f"{'digraph' if directed else 'graph'} {{ rankdir={material.one_of('TB', 'LR')}; "
         f'bgcolor="{material.hex_colour(235, 255)}"; overlap=false; '
         f"node [shape={material.one_of(*SHAPES[material.part])} "
-        f'style={material.one_of("filled", "rounded", "solid")} fontname="{material.one_of("DejaVu Sans", "Lato")}"];'
+        f"style={material.one_of('filled', 'rounded', 'solid')} "
+        f'fontname="{material.one_of("DejaVu Sans", "Lato")}"];'
         f"{';'.join([*nodes, *edges])} }}"
     )
     command = [material.one_of(*LAYOUTS[material.part]), "-Tpng", f"-Gdpi={material.whole(60, 130)}"]
@@ -99,11 +105,13 @@ def floor_plan(material: Material) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     xs = [60, *sorted(material.whole(140, 760) for _ in range(2)), 840]
     ys = [60, material.whole(220, 480), 640]
-    for left, right in zip(xs, xs[1:], strict=False):
-        for top, bottom in zip(ys, ys[1:], strict=False):
+    for left, right in pairwise(xs):
+        for top, bottom in pairwise(ys):
             draw.rectangle((left, top, right, bottom), outline="black", width=material.whole(4, 9))
             draw.text((left + 14, top + 20), material.words(1).title(), font=material.font(18), fill="black")
-            draw.text((left + 14, top + 46), f"{material.real(4, 40):.1f} m2", font=material.font(15), fill="#555")
+            draw.text(
+                (left + 14, top + 46), f"{material.real(4, 40):.1f} m2", font=material.font(15), fill="#555"
+            )
             draw.arc((left + 20, bottom - 60, left + 90, bottom + 10), 180, 270, fill="black", width=2)
     return picture
 
@@ -114,7 +122,7 @@ def circuit(material: Material) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     ink = material.hex_colour(0, 110)
     places = [(60 + 130 * i, 60 + 120 * j) for i in range(7) for j in range(5) if material.chance(0.6)]
-    for (x0, y0), (x1, y1) in zip(places, places[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(places):
         draw.line((x0, y0, x1, y0, x1, y1), fill=ink, width=2)
     for x, y in places:
         draw.rectangle((x - 22, y - 12, x + 22, y + 12), fill="white", outline=ink, width=2)

@@ -45,7 +45,12 @@ def letter(draw: ImageDraw.ImageDraw, material: Material) -> None:
     font = material.font(20)
     for row in range(4):
         draw.text((90, 90 + 26 * row), material.words(3).title(), font=font, fill="black")
-    draw.text((700, 230), f"{material.whole(1, 28)}.{material.whole(1, 12)}.{material.whole(1960, 2026)}", font=font, fill="black")
+    draw.text(
+        (700, 230),
+        f"{material.whole(1, 28)}.{material.whole(1, 12)}.{material.whole(1960, 2026)}",
+        font=font,
+        fill="black",
+    )
     _column(draw, material, (90, 320, 910, material.whole(800, 1200)), material.whole(18, 24), "#111")
     draw.text((90, 1250), material.words(2).title(), font=material.font(26), fill="#113")
 
@@ -129,7 +134,7 @@ def document(material: Material) -> Image.Image:
 def scan(material: Material) -> Image.Image:
     """A page after printing and scanning: skewed, yellowed, spotted, unevenly lit, noisy."""
     page = document(material).convert("L" if material.chance(0.5) else "RGB").convert("RGB")
-    around = material.hex_colour(*(material.one_of("dark", "light") == "dark" and (0, 60) or (190, 255)))
+    around = material.hex_colour(0, 60) if material.chance(0.5) else material.hex_colour(190, 255)
     page = page.rotate(material.real(-3.5, 3.5), Image.Resampling.BICUBIC, expand=True, fillcolor=around)
     page = page.filter(ImageFilter.GaussianBlur(material.real(0.3, 1.3)))
     light = np.asarray(page, dtype=np.float64) / 255

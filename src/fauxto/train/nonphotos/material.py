@@ -1,4 +1,4 @@
-"""What templates draw with: randomness, fonts, photographs, words, colours; apart for training and testing."""
+"""What templates draw with: randomness, fonts, photographs, words, colours, apart by train and test."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ WORDS = {
     "de": "der die das und Bericht zeigt dass Markt Preise für Stadt Rat plant neue Brücke Wasser Schule "
     "Saison Mannschaft gewann Spiel nach spätem Tor Leute sagen Wetter wird kühl am Abend Forschung fand "
     "Zellen Licht Energie Modell Daten Ergebnis Tabelle Jahr Monat Haushalt Gesetz Gericht Urteil Reise",
-    "fr": "le la les et rapport montre que marché prix pour ville conseil prévoit nouveau pont eau école saison "
-    "équipe gagné match après but tardif météo froid soir recherche cellules lumière énergie modèle données "
-    "résultats tableau année mois loi tribunal décision voyage hôtel jardin recette beurre farine minutes",
-    "zh": "报告 显示 市场 价格 城市 计划 新 桥 水 学校 赛季 球队 比赛 人们 天气 研究 细胞 光 能源 模型 数据 结果 表格 "
-    "年 月 预算 法律 法院 旅行 酒店 花园 食谱 电影 音乐 今天",
+    "fr": "le la les et rapport montre que marché prix pour ville conseil prévoit nouveau pont eau école "
+    "saison équipe gagné match après but tardif météo froid soir recherche cellules lumière énergie "
+    "modèle données résultats tableau année mois loi tribunal décision voyage hôtel jardin recette beurre",
+    "zh": "报告 显示 市场 价格 城市 计划 新 桥 水 学校 赛季 球队 比赛 人们 天气 研究 细胞 光 能源 模型 数据 "
+    "结果 表格 年 月 预算 法律 法院 旅行 酒店 花园 食谱 电影 音乐 今天",
 }
 
 

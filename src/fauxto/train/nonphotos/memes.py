@@ -48,7 +48,14 @@ def outlined(material: Material) -> Image.Image:
         place = (photograph.width / 2, photograph.height * top)
         anchor, rim = ("ma" if top < 0.5 else "md"), max(2, size // 14)
         draw.multiline_text(
-            place, text, font=font, fill="white", anchor=anchor, align="center", stroke_width=rim, stroke_fill="black"
+            place,
+            text,
+            font=font,
+            fill="white",
+            anchor=anchor,
+            align="center",
+            stroke_width=rim,
+            stroke_fill="black",
         )
     return photograph
 

@@ -1,4 +1,4 @@
-"""Posters and typographic graphics: big letters, flat colours, gradients, simple shapes, sometimes a photograph."""
+"""Posters and typographic graphics: big letters, flat colours, gradients, shapes, sometimes a photograph."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def panels(material: Material) -> Image.Image:
 
 def logo(material: Material) -> Image.Image:
     """A mark and a name on a plain ground."""
-    picture = Image.new("RGB", (900, 700), material.colour(*(material.chance(0.6) and (235, 255) or (0, 60))))
+    ground = material.colour(235, 255) if material.chance(0.6) else material.colour(0, 60)
+    picture = Image.new("RGB", (900, 700), ground)
     draw = ImageDraw.Draw(picture)
     for ring in range(material.whole(1, 5)):
         r = 180 - ring * 34

@@ -1,4 +1,4 @@
-"""3D renders: a small ray tracer for spheres, boxes, rooms and terrain, with textures, shadows and mirrors."""
+"""3D renders: a small ray tracer of spheres, boxes, rooms and terrain, with textures, shadows, mirrors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class Surface:
             case "stripes":
                 mix = np.floor(p[:, 0] + 0.2 * np.sin(3 * p[:, 1])) % 2
             case "marble":
-                mix = 0.5 + 0.5 * np.sin(3 * p[:, 0] + 2 * np.sin(2.3 * p[:, 1]) + 1.5 * np.sin(3.1 * p[:, 2]))
+                mix = 0.5 + 0.5 * np.sin(
+                    3 * p[:, 0] + 2 * np.sin(2.3 * p[:, 1]) + 1.5 * np.sin(3.1 * p[:, 2])
+                )
             case "bricks":
                 row = np.floor(p[:, 1] * 2)
                 edge = ((p[:, 0] + p[:, 2] + 0.5 * (row % 2)) % 1 < 0.06) | (p[:, 1] * 2 % 1 < 0.12)
@@ -200,8 +202,16 @@ def balls(material: Material) -> Image.Image:
     for _ in range(material.whole(2, 9)):
         r = material.real(0.3, 1.4)
         bodies.append(Sphere(_vector(material.real(-4, 4), r, material.real(-3, 5)), r, _surface(material)))
-    scene = Scene(tuple(bodies), _vector(material.real(-9, 9), 12, -8), _sky(material), material.real(0.15, 0.45), 0.01)
-    return photograph_scene(scene, _vector(material.real(-4, 4), material.real(1, 4), -8), _vector(0, 1, 0), 480, material.whole(300, 400))
+    scene = Scene(
+        tuple(bodies), _vector(material.real(-9, 9), 12, -8), _sky(material), material.real(0.15, 0.45), 0.01
+    )
+    return photograph_scene(
+        scene,
+        _vector(material.real(-4, 4), material.real(1, 4), -8),
+        _vector(0, 1, 0),
+        480,
+        material.whole(300, 400),
+    )
 
 
 def town(material: Material) -> Image.Image:
@@ -211,7 +221,13 @@ def town(material: Material) -> Image.Image:
         x, z, w = material.real(-14, 14), material.real(0, 30), material.real(0.6, 2.2)
         top = material.real(0.5, 8)
         bodies.append(Box(_vector(x - w, 0, z - w), _vector(x + w, top, z + w), _surface(material)))
-    scene = Scene(tuple(bodies), _vector(material.real(-60, 60), 80, -40), _sky(material), material.real(0.2, 0.5), material.real(0, 0.025))
+    scene = Scene(
+        tuple(bodies),
+        _vector(material.real(-60, 60), 80, -40),
+        _sky(material),
+        material.real(0.2, 0.5),
+        material.real(0, 0.025),
+    )
     eye = _vector(material.real(-6, 6), material.real(1.5, 9), -10)
     return photograph_scene(scene, eye, _vector(0, 2, 10), 480, material.whole(270, 400))
 
@@ -220,19 +236,30 @@ def terrain(material: Material) -> Image.Image:
     """Hills of fractal noise, seen from above column by column (voxel space, 1992)."""
     side = 512
     octaves = [
-        ndimage.gaussian_filter(material.rng.normal(size=(side, side)), 64 / 2**k, mode="wrap") for k in range(5)
+        ndimage.gaussian_filter(material.rng.normal(size=(side, side)), 64 / 2**k, mode="wrap")
+        for k in range(5)
     ]
     land = sum(layer / layer.std() / 1.9**k for k, layer in enumerate(octaves))
     land = (land - land.min()) / np.ptp(land)
     water = material.real(0.2, 0.45)
     light = np.clip(0.6 + ndimage.sobel(land, 1) * material.real(3, 8), 0.1, 1.2)
     heights = [water, water + 0.05, 0.6, 0.8, 1.0]
-    colours = np.array([material.colour(20, 160), material.colour(150, 220), material.colour(30, 130), material.colour(80, 150), material.colour(220, 255)])
+    colours = np.array(
+        [
+            material.colour(20, 160),
+            material.colour(150, 220),
+            material.colour(30, 130),
+            material.colour(80, 150),
+            material.colour(220, 255),
+        ]
+    )
     paint = np.stack([np.interp(land, heights, colours[:, c]) for c in range(3)], 2) * light[..., None]
     land = np.maximum(land, water)
     width, height = 480, material.whole(270, 380)
     sky = [np.array(colour) * 255 for colour in _sky(material)]
-    pixels = sky[1] + np.linspace(0, 1, height)[:, None, None] * (sky[0] - sky[1]) + np.zeros((height, width, 3))
+    pixels = (
+        sky[1] + np.linspace(0, 1, height)[:, None, None] * (sky[0] - sky[1]) + np.zeros((height, width, 3))
+    )
     horizon, eye = height * material.real(0.15, 0.4), 1.2
     bottom = np.full(width, height)
     columns = np.arange(width)
@@ -242,7 +269,9 @@ def terrain(material: Material) -> Image.Image:
         top = ((eye - land[ys, xs]) * height * 28 / distance + horizon).astype(int).clip(0, height)
         haze = 1 - np.exp(-distance / 900)
         for column in np.flatnonzero(top < bottom):
-            pixels[top[column] : bottom[column], column] = paint[ys[column], xs[column]] * (1 - haze) + sky[0] * haze
+            pixels[top[column] : bottom[column], column] = (
+                paint[ys[column], xs[column]] * (1 - haze) + sky[0] * haze
+            )
         bottom = np.minimum(bottom, top)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
@@ -250,13 +279,30 @@ def terrain(material: Material) -> Image.Image:
 def room(material: Material) -> Image.Image:
     """A room with furniture of boxes and balls, lit from the ceiling."""
     wide, deep, high = material.real(3, 6), material.real(4, 8), material.real(2.5, 4)
-    shell = Box(_vector(-wide, 0, -4), _vector(wide, high, deep), _surface(material, "plain", "bricks", "checks"), inside=True)
-    floor = Box(_vector(-wide, -0.1, -4), _vector(wide, 0.01, deep), _surface(material, "checks", "marble", "stripes"))
+    shell = Box(
+        _vector(-wide, 0, -4),
+        _vector(wide, high, deep),
+        _surface(material, "plain", "bricks", "checks"),
+        inside=True,
+    )
+    floor = Box(
+        _vector(-wide, -0.1, -4), _vector(wide, 0.01, deep), _surface(material, "checks", "marble", "stripes")
+    )
     bodies: list[Body] = [shell, floor]
     for _ in range(material.whole(3, 9)):
-        x, z, s = material.real(-wide + 0.5, wide - 0.5), material.real(0, deep - 0.6), material.real(0.2, 0.9)
+        x, z, s = (
+            material.real(-wide + 0.5, wide - 0.5),
+            material.real(0, deep - 0.6),
+            material.real(0.2, 0.9),
+        )
         if material.chance(0.6):
-            bodies.append(Box(_vector(x - s, 0, z - s / 2), _vector(x + s, material.real(0.4, 2), z + s / 2), _surface(material)))
+            bodies.append(
+                Box(
+                    _vector(x - s, 0, z - s / 2),
+                    _vector(x + s, material.real(0.4, 2), z + s / 2),
+                    _surface(material),
+                )
+            )
         else:
             bodies.append(Sphere(_vector(x, s, z), s, _surface(material)))
     lamp = _vector(material.real(-1, 1), high - 0.2, material.real(0, 3))
@@ -266,7 +312,9 @@ def room(material: Material) -> Image.Image:
 
 def product(material: Material) -> Image.Image:
     """One thing of stacked balls and boxes on a glossy table before a plain ground."""
-    table = Surface(np.array(material.colour(180, 255)) / 255, np.zeros(3), "plain", 1, 0.3, material.real(0.1, 0.4))
+    table = Surface(
+        np.array(material.colour(180, 255)) / 255, np.zeros(3), "plain", 1, 0.3, material.real(0.1, 0.4)
+    )
     bodies: list[Body] = [Box(_vector(-90, -1, -90), _vector(90, 0, 90), table)]
     top = 0.0
     for _ in range(material.whole(2, 6)):
@@ -278,7 +326,9 @@ def product(material: Material) -> Image.Image:
         top += 2 * r
     sky = np.array(material.colour(180, 255)) / 255
     scene = Scene(tuple(bodies), _vector(material.real(-6, 6), top + 5, -6), (sky, sky), 0.4, 0.02)
-    return photograph_scene(scene, _vector(material.real(-3, 3), top, -2.2 - top), _vector(0, top / 2, 0), 380, 480)
+    return photograph_scene(
+        scene, _vector(material.real(-3, 3), top, -2.2 - top), _vector(0, top / 2, 0), 380, 480
+    )
 
 
 TRAIN: tuple[Template, ...] = (balls, town, terrain)

@@ -84,8 +84,9 @@ def dashboard(material: Material) -> str:
         else:
             points = " ".join(f"{20 * i},{material.whole(5, 95)}" for i in range(12))
             body = (
-                f'<h1 style="margin:4px">{material.whole(1, 99999):,}</h1><svg viewBox="0 0 220 100" height=90>'
-                f'<polyline fill="none" stroke="{material.hex_colour()}" stroke-width=3 points="{points}"/></svg>'
+                f'<h1 style="margin:4px">{material.whole(1, 99999):,}</h1>'
+                f'<svg viewBox="0 0 220 100" height=90><polyline fill="none" '
+                f'stroke="{material.hex_colour()}" stroke-width=3 points="{points}"/></svg>'
             )
         cards.append(
             '<div style="background:#fff;border-radius:8px;padding:14px;box-shadow:0 1px 4px #0003">'
@@ -94,7 +95,8 @@ def dashboard(material: Material) -> str:
     menu = "".join(f"<p>{material.words(1).title()}</p>" for _ in range(9))
     return (
         f'<div style="display:flex;font-family:Roboto,sans-serif;background:#eef1f6;min-height:100vh">'
-        f'<div style="width:150px;background:{material.hex_colour(10, 80)};color:#ddd;padding:16px">{menu}</div>'
+        f'<div style="width:150px;background:{material.hex_colour(10, 80)};color:#ddd;padding:16px">'
+        f"{menu}</div>"
         f'<div style="flex:1;padding:16px;display:grid;gap:14px;'
         f'grid-template-columns:repeat({material.whole(2, 4)},1fr)">{"".join(cards)}</div></div>'
     )
@@ -110,7 +112,8 @@ def chat(material: Material) -> str:
         if material.chance(0.12):
             body = _picture(material, "width:200px;height:150px;border-radius:8px") + "<br>" + body
         rows.append(
-            f'<div style="text-align:{"right" if own else "left"};margin:8px"><span style="display:inline-block;'
+            f'<div style="text-align:{"right" if own else "left"};margin:8px">'
+            f'<span style="display:inline-block;'
             f"max-width:70%;text-align:left;padding:9px 13px;border-radius:16px;"
             f'background:{mine if own else theirs}">{body} <small style="color:#999">'
             f"{material.whole(0, 23)}:{material.whole(10, 59)}</small></span></div>"
@@ -130,7 +133,8 @@ def code(material: Material) -> str:
     for number in range(1, 60):
         words = material.words(material.whole(0, 9)).split()
         spans = "".join(
-            f'<span style="color:{colours[material.whole(0, 3)]}">{word}{material.one_of(" ", "(", ") ", " = ", ".")}</span>'
+            f'<span style="color:{colours[material.whole(0, 3)]}">{word}'
+            f"{material.one_of(' ', '(', ') ', ' = ', '.')}</span>"
             for word in words
         )
         lines.append(f'<span style="color:#888">{number:3d}</span>  {"    " * material.whole(0, 3)}{spans}')
@@ -176,7 +180,8 @@ def table(material: Material) -> str:
     )
     return (
         f"<style>td,th{{border:1px solid #ccc;padding:4px 9px}}tr:nth-child(even)"
-        f"{{background:{material.hex_colour(225, 255)}}}th{{background:{material.hex_colour(170, 235)}}}</style>"
+        f"{{background:{material.hex_colour(225, 255)}}}"
+        f"th{{background:{material.hex_colour(170, 235)}}}</style>"
         f'<table style="border-collapse:collapse;font:{material.whole(11, 15)}px Carlito,Liberation Sans">'
         f"<tr>{head}</tr>{rows}</table>"
     )
@@ -189,10 +194,10 @@ def form(material: Material) -> str:
         + material.one_of(
             f'<input size=38 value="{material.words(3)}">',
             f"<select><option>{material.words(2)}</select>",
-            f'<input type=checkbox checked> {material.words(5)}<br><input type=checkbox> {material.words(4)}',
+            f"<input type=checkbox checked> {material.words(5)}<br><input type=checkbox> {material.words(4)}",
             f"<textarea rows=4 cols=46>{material.paragraph(2)}</textarea>",
             "<input type=range>",
-            f'<input type=radio> {material.words(1)} <input type=radio checked> {material.words(1)}',
+            f"<input type=radio> {material.words(1)} <input type=radio checked> {material.words(1)}",
         )
         + "</label></p>"
         for _ in range(material.whole(6, 11))
@@ -215,7 +220,8 @@ def feed(material: Material) -> str:
         f'<div><b>{material.words(2).title()}</b><br><small style="color:#888">@{material.words(1)} &middot; '
         f"{material.whole(1, 23)} h</small></div></div><p>{material.sentence(_language(material))}</p>"
         f"{_picture(material, f'width:100%;height:{material.whole(140, 300)}px;border-radius:8px')}"
-        f'<p style="color:#888">&#9825; {material.whole(1, 9999)} &nbsp; &#8634; {material.whole(1, 999)}</p></div>'
+        f'<p style="color:#888">&#9825; {material.whole(1, 9999)} &nbsp; &#8634; {material.whole(1, 999)}</p>'
+        "</div>"
         for _ in range(4)
     )
     return f'<div style="font-family:Roboto,sans-serif;background:#e8eaee;padding:8px">{posts}</div>'
@@ -230,7 +236,7 @@ def settings(material: Material) -> str:
         f'border-bottom:1px solid {"#333" if dark else "#ddd"}"><span>'
         f'<span style="display:inline-block;width:22px;height:22px;border-radius:6px;vertical-align:middle;'
         f'background:{material.hex_colour()}"></span> {material.words(2).title()}</span>'
-        f'<span style="color:#888">{material.one_of("&#8250;", "on", "off", str(material.whole(1, 99)) + " %")}</span></div>'
+        f'<span style="color:#888">{material.one_of("&#8250;", "on", "off", "42 %", "7 %")}</span></div>'
         for _ in range(16)
     )
     return (

@@ -37,7 +37,8 @@ def progress(material: Material) -> str:
 
 def process(material: Material) -> str:
     """A line of a table of processes."""
-    return f"{material.whole(1, 99999):6d} root {material.real(0, 99):5.1f} {material.real(0, 9):4.1f} {material.words(2)}"
+    load = f"{material.real(0, 99):5.1f} {material.real(0, 9):4.1f}"
+    return f"{material.whole(1, 99999):6d} root {load} {material.words(2)}"
 
 
 def hexdump(material: Material) -> str:
