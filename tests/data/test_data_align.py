@@ -186,7 +186,7 @@ def test_small_autoencoders_learn_the_photographs(upsampler: str) -> None:
         assert net.encode(images).shape == (2, 12, 16, 16)
         return float((net.decode(net.encode(images)) - images).abs().mean())
 
-    assert error(10) < 0.8 * error(1)
+    assert error(18) < 0.8 * error(1)
 
 
 def test_a_small_autoencoder_trained_here_can_be_taken_again(photographs: Path, tmp_path: Path) -> None:
