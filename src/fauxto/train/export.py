@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from fauxto.errors import BundleError
+from fauxto.errors import BundleError, DataError
 from fauxto.evaluate.calibration import choose_thresholds, fit_platt
 from fauxto.evaluate.metrics import binary_metrics
 from fauxto.models.bundle import load_bundle, sigmoid
@@ -127,6 +127,10 @@ def export_bundle(net: nn.Module, recipe: Recipe, data: TrainingData, folder: Pa
 
     Returns:
         `folder`.
+
+    Raises:
+        DataError: the net has learnt nothing, so that no calibration helps.
+        BundleError: the exported model differs from the net.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = asdict(info)
@@ -177,6 +181,11 @@ def _calibration(recipe: Recipe, validation: ValidationLogits) -> CalibrationCon
     if recipe.bundle.calibration == "none":
         return CalibrationConfig(slope=1.0, intercept=0.0, fitted_on=NOT_FITTED)
     slope, intercept = fit_platt(validation.logits, validation.labels)
+    if not (slope > 0 and np.isfinite([slope, intercept]).all()):
+        raise DataError(
+            f"{recipe.bundle.name}: gives AI-generated validation images no higher scores than the others, "
+            "so no bundle was made; train on more images or for more epochs"
+        )
     return CalibrationConfig(slope=slope, intercept=intercept, fitted_on="validation split")
 
 
