@@ -29,7 +29,7 @@ lint: .venv-test/.installed
 .venv-test/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/pip install --quiet "$(TORCH)"
-	.venv-test/bin/pip install --quiet --editable ".[dev]"
+	.venv-test/bin/pip install --quiet "$(TORCH)" --editable ".[dev]"   # named again: torchvision must fit it
 	touch $@
 
 # Measures every figure of the README again; DATA is a folder with cifake/test.parquet and photos/*.parquet.

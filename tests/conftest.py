@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from fauxto.provenance import signers
 from signed_files import Know, Maker
 from tiny_bundle import write_bundle
+
+if importlib.util.find_spec("torchvision"):
+    # Here it may lie beside a torch that it was not built for; transformers, for one, imports it too.
+    import fauxto.train  # noqa: F401
 
 # Continuous integration has neither the shared data nor a GPU; every other skip would hide a failure.
 ALLOWED_SKIPS = ("needs ../shared", "needs a GPU")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class Detector:
         folders = list(shipped().values()) if self._automatic else [find_bundle(os.fspath(model))]
         self._candidates = [(folder, read_config(folder)) for folder in folders]
         self._loaded: dict[str, Bundle] = {}
+        self._loading = Lock()  # several threads may prepare images at once
         self._limits, self._provenance, self._threads = limits, provenance, threads
         if provenance.trust_list is not None:
             from fauxto.provenance.trust import trust_in_force
@@ -138,9 +140,10 @@ class Detector:
         """The model whose domain these sides (pixels) fit, loaded at its first use."""
         for folder, config in self._candidates:
             if config.domain.fits(width, height) and (config.domain.automatic or not self._automatic):
-                if config.name not in self._loaded:
-                    self._loaded[config.name] = load_bundle(folder, self._threads)
-                return self._loaded[config.name]
+                with self._loading:
+                    if config.name not in self._loaded:
+                        self._loaded[config.name] = load_bundle(folder, self._threads)
+                    return self._loaded[config.name]
         return None
 
     def _record(self, item: Prepared, score: float | None) -> Record:

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "fauxto.cli.train",
     "evaluate": "fauxto.cli.evaluate",
     "calibrate": "fauxto.cli.calibrate",
+    "adapt": "fauxto.cli.adapt",
     "serve": "fauxto.cli.serve",
 }
 

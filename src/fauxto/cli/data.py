@@ -90,6 +90,80 @@ def check(
         _print_report(report)
 
 
+@app.command()
+def align(
+    photographs: Annotated[
+        Path,
+        typer.Argument(
+            metavar="REAL_FOLDER",
+            help="Folder of photographs, or labelled images whose photographs are taken.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(help="New folder; gets real/, fake/, pairs.csv and align.json.", show_default=False),
+    ],
+    autoencoder: Annotated[
+        list[str],
+        typer.Option(
+            metavar="FILE|diffusers:REPO|small:UPSAMPLER",
+            help="What reconstructs; several take turns. FILE: TAESD, TAEF1 or TAEF2 (encoder or decoder, "
+            "the other beside it) or a small one of an earlier run. diffusers:REPO: an autoencoder of the "
+            "hub (fetched if need be) or of a folder. small:UPSAMPLER: nearest, bilinear, transposed or "
+            "shuffle, trained here on the photographs.",
+            show_default=False,
+        ),
+    ],
+    crop: Annotated[int, typer.Option(min=64, help="Side of the squares, in pixels.")] = 256,
+    shrink: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            max=1.0,
+            help="Photographs are first shrunk by a random factor between this and 1, on both sides, so that "
+            "the grid of their own JPEG gives nothing away.",
+        ),
+    ] = 0.5,
+    noise: Annotated[
+        float, typer.Option(min=0.0, max=2.0, help="Most noise on the latents, in their standard deviations.")
+    ] = 0.0,
+    passes: Annotated[int, typer.Option(min=1, max=5, help="Most passes through the autoencoder.")] = 1,
+    quality: Annotated[
+        tuple[int, int], typer.Option(help="Least and greatest JPEG quality, one for both sides of a pair.")
+    ] = (75, 98),
+    steps: Annotated[
+        int, typer.Option(min=1, help="Training steps of a small autoencoder; 1000 take about two minutes.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+) -> None:
+    """Make aligned pairs: your photographs and what an autoencoder makes of them.
+
+    Both sides have the same crop and the same encoding, so that only the decoder's traces tell them apart.
+    Train on them by `fauxto train RECIPE --data DIR/pairs.csv`. Needs `pip install 'fauxto[train]'`.
+    """
+    from fauxto.errors import MissingExtraError
+    from fauxto.images import printable
+
+    try:
+        from fauxto.data.align.pairs import AlignSettings, find_photographs
+        from fauxto.data.align.pairs import align as make_pairs
+    except ImportError as error:
+        raise MissingExtraError("fauxto data align", "train") from error
+    settings = AlignSettings(tuple(autoencoder), crop, shrink, noise, passes, quality, steps, seed)
+    found = find_photographs(photographs)
+    with _progress(len(found)) as progress:
+        made = make_pairs(found, output, settings, progress)
+    for name, count in made.pairs.items():
+        if count:
+            typer.echo(f"{name}: {count} pairs, {made.psnr[name]:.1f} dB")
+    if made.too_small:
+        typer.echo(f"passed over, smaller than {crop} px: {made.too_small}", err=True)
+    for message in (*made.unreadable, *made.warnings):
+        typer.echo(f"warning: {printable(message)}", err=True)
+    typer.echo(f"pairs: {printable(str(output / 'pairs.csv'))}")
+
+
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], object] | None]:
     """Show a bar on standard error, where that is a terminal."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from fauxto import Limits, ProvenanceOptions
+    from fauxto.scan.found import Found, Skipped
+    from fauxto.scan.interrupt import Interruption
+    from fauxto.scan.progress import Kind, Total
     from fauxto.scan.run import Summary
+
+PART_SIZE = 4096
 
 
 class OutputFormat(str, Enum):
@@ -25,15 +31,79 @@ class OutputFormat(str, Enum):
     parquet = "parquet"
 
 
+class ProgressFormat(str, Enum):
+    """How progress is shown on standard error."""
+
+    bar = "bar"
+    json = "json"
+    none = "none"
+
+
+class Engine(str, Enum):
+    """Where images are judged."""
+
+    local = "local"
+    ray = "ray"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    paths: list[str]
+    model: str
+    format: OutputFormat | None
+    output: Path | None
+    resume: bool
+    part_size: int
+    heatmap: Path | None
+    limits: Limits
+    provenance: ProvenanceOptions
+    progress: ProgressFormat | None
+    engine: Engine
+    address: str | None
+
+    @property
+    def into_folder(self) -> bool:
+        """Whether the records go into a folder in parts."""
+        output = self.output
+        return output is not None and (self.resume or output.is_dir() or self.engine is Engine.ray)
+
+    def progress_kind(self) -> Kind:
+        """As asked for; by default a bar on a terminal and nothing elsewhere."""
+        if self.progress is not None:
+            return self.progress.value
+        return "bar" if sys.stderr.isatty() else "none"
+
+
 def scan(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders, quoted patterns, tar and zip archives, parquet tables, CSV lists of paths, "
+            "addresses (s3://, gs://, az://, https://), or - for standard input.",
+        ),
     ],
     model: Annotated[str, typer.Option(help="auto, a model's name, or a bundle's folder.")] = "auto",
-    format: Annotated[OutputFormat, typer.Option(help="How records are written.")] = OutputFormat.table,
-    output: Annotated[
-        Path | None, typer.Option(help="Write to this file instead of standard output.")
+    format: Annotated[
+        OutputFormat | None,
+        typer.Option(help="How records are written; by default a table, into a folder jsonl."),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Write to this file instead of standard output, or in parts to this folder.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the scan in --output DIR, or begin it.")
+    ] = False,
+    part_size: Annotated[
+        int,
+        typer.Option(min=1, help="Records of a part in --output DIR; a killed scan repeats one at most."),
+    ] = PART_SIZE,
     heatmap: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write an overlay PNG for each image with a score.")
     ] = None,
@@ -44,37 +114,57 @@ def scan(
         typer.Option(metavar="PEM", help="Certificates to trust as signers of Content Credentials."),
     ] = None,
     allow_network: Annotated[
-        bool, typer.Option("--allow-network", help="Fetch Content Credentials that a file only points to.")
+        bool,
+        typer.Option(
+            "--allow-network",
+            help="Fetch https:// inputs, and Content Credentials that a file only points to.",
+        ),
     ] = False,
+    progress: Annotated[
+        ProgressFormat | None,
+        typer.Option(help="Report progress on standard error; by default a bar where that is a terminal."),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Judge on this machine, or on a Ray cluster (needs --output DIR).")
+    ] = Engine.local,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The Ray cluster; by default one on this machine.")
+    ] = None,
 ) -> None:
     """Judge images: ai, ai-edited, uncertain or no-sign, with a score and the reason.
 
     Exit code 0: every image judged, none ai or ai-edited; 1: at least one is; 2: something could not be read.
     """
-    from fauxto import Detector, Limits, ProvenanceOptions
+    from fauxto import Limits, ProvenanceOptions
+    from fauxto.scan.found import Skipped
+    from fauxto.scan.interrupt import Interruption
     from fauxto.scan.run import EXIT_TROUBLE, Summary
-    from fauxto.scan.run import scan as run
-    from fauxto.scan.sources import Skipped, find
-    from fauxto.scan.writers import open_writer
 
-    skipped, summary = Skipped(), Summary()
-    inputs = list(find(paths, skipped))
-    _keep_inputs(output, [found.path for found in inputs])
-    detector = Detector(
-        model,
+    request = Request(
+        paths=paths,
+        model=model,
+        format=format,
+        output=output,
+        resume=resume,
+        part_size=part_size,
+        heatmap=heatmap,
         limits=Limits(max_pixels=max_pixels, max_bytes=max_bytes),
         provenance=ProvenanceOptions(allow_network=allow_network, trust_list=trust_list),
+        progress=progress,
+        engine=engine,
+        address=address,
     )
-    writer = open_writer(format.value, output, sys.stdout)
-    try:
-        with _progress(len(inputs), summary) as progress:
-            for record in run(inputs, detector, summary, heatmaps=heatmap, progress=progress):
-                writer.write([record])
-    except KeyboardInterrupt:
-        print(f"fauxto: interrupted; {summary}", file=sys.stderr)
-        raise typer.Exit(130) from None
-    finally:
-        writer.close()
+    _check(request)
+    skipped, summary = Skipped(), Summary()
+    run = _to_folder if request.into_folder else _to_stream
+    with Interruption() as interruption:
+        try:
+            run(request, skipped, summary, interruption)
+        except KeyboardInterrupt:  # the second one; the first is noted
+            print("fauxto: stopped at once", file=sys.stderr)
+    if interruption.signal is not None:
+        print(f"fauxto: interrupted; {summary}; {_how_to_go_on(request)}", file=sys.stderr)
+        raise typer.Exit(interruption.exit_code)
     passed_over = f"; passed over {skipped}" if str(skipped) else ""
     if not summary.total:
         print(f"fauxto: nothing to scan: no images found{passed_over}", file=sys.stderr)
@@ -83,33 +173,141 @@ def scan(
     raise typer.Exit(summary.exit_code)
 
 
-def _keep_inputs(output: Path | None, inputs: list[str]) -> None:
-    """Refuse to write the records over one of the images."""
+def _check(request: Request) -> None:
+    """Refuse options that do not go together."""
     from fauxto.errors import UsageError
 
+    if request.resume and (request.output is None or request.output.is_file()):
+        raise UsageError("--resume needs --output DIR: a folder that takes the records in parts")
+    if request.engine is Engine.ray and (request.output is None or request.output.is_file()):
+        raise UsageError("--engine ray needs --output DIR: a folder that takes the records in parts")
+    if request.address is not None and request.engine is not Engine.ray:
+        raise UsageError("--address is the address of a Ray cluster; add --engine ray")
+    if request.engine is Engine.ray and request.heatmap is not None:
+        raise UsageError("--heatmap works on this machine only; leave out --engine ray")
+    if request.into_folder and request.format not in (None, OutputFormat.jsonl, OutputFormat.parquet):
+        raise UsageError("--output DIR takes --format jsonl or parquet")
+    if request.into_folder and "-" in request.paths:
+        raise UsageError("standard input cannot be read again; with --output DIR name files or folders")
+
+
+def _how_to_go_on(request: Request) -> str:
+    if request.into_folder:
+        return f"everything so far is in {request.output}; run the same command with --resume to go on"
+    return "a scan that can be resumed writes to a folder: --output DIR --resume"
+
+
+def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
+    """Records to standard output or one file, in order."""
+    from fauxto import Detector, UsageError
+    from fauxto.scan.progress import progress
+    from fauxto.scan.run import scan as run
+    from fauxto.scan.sources import find
+    from fauxto.scan.writers import open_writer
+
+    _keep_inputs(request)
+    detector = Detector(request.model, limits=request.limits, provenance=request.provenance)
+    inputs = find(request.paths, skipped, allow_network=request.provenance.allow_network)
+    kind = request.progress_kind()
+    writer = open_writer((request.format or OutputFormat.table).value, request.output, sys.stdout)
+    try:
+        with progress(kind, summary, _total(kind, request.paths), sys.stderr) as update:
+            for records in run(
+                inputs,
+                detector,
+                summary,
+                limits=request.limits,
+                skipped=skipped,
+                heatmaps=request.heatmap,
+                progress=update,
+            ):
+                writer.write(records)
+                if interruption.signal is not None:
+                    break
+        writer.close()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = request.output or "standard output"
+        raise UsageError(f"{where}: cannot be written ({error.strerror or error}); make room") from error
+
+
+def _total(kind: Kind, paths: list[str]) -> Total:
+    from fauxto.scan.progress import counted
+
+    return (lambda: None) if kind == "none" else counted(paths)
+
+
+def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
+    """Records into a folder in parts, going on where an earlier run stopped."""
+    from fauxto import Detector
+    from fauxto.scan.folder import open_folder
+    from fauxto.scan.plan import options_of
+    from fauxto.scan.progress import progress
+    from fauxto.scan.sources import find
+
+    assert request.output is not None
+    options = options_of(
+        request.paths,
+        model=request.model,
+        format="parquet" if request.format is OutputFormat.parquet else "jsonl",
+        part_size=request.part_size,
+        limits=request.limits,
+        provenance=request.provenance,
+    )
+
+    def listed() -> Iterator[Found]:
+        return find(request.paths, skipped, allow_network=request.provenance.allow_network)
+
+    kind = request.progress_kind()
+    with (
+        open_folder(request.output, options, listed, skipped, resume=request.resume) as folder,
+        progress(kind, summary, lambda: folder.plan.images, sys.stderr) as update,
+    ):
+        if request.engine is Engine.ray:
+            from fauxto.scan.cluster import scan_on_ray
+
+            scan_on_ray(
+                folder,
+                summary,
+                skipped,
+                address=request.address,
+                interruption=interruption,
+                progress=update,
+            )
+            return
+        from fauxto.scan.local import scan_into
+
+        scan_into(
+            folder,
+            Detector(request.model, limits=request.limits, provenance=request.provenance),
+            summary,
+            skipped,
+            interruption=interruption,
+            heatmaps=request.heatmap,
+            progress=update,
+        )
+
+
+def _keep_inputs(request: Request) -> None:
+    """Refuse to write the records over one of the images."""
+    from fauxto.errors import UsageError
+    from fauxto.scan.found import Skipped, is_remote
+    from fauxto.scan.sources import find
+
+    output = request.output
     if output is None or not output.exists():
         return
-    if output.is_dir():
-        raise UsageError(f"{output}: is a folder; --output takes a file")
-    if any(Path(path).exists() and output.samefile(path) for path in inputs):
+    # Listed a second time rather than kept: a list of a million paths does not belong in memory.
+    local = (path for path in request.paths if not is_remote(path))
+    if any(_same(output, found.path) for found in find(local, Skipped())):
         raise UsageError(f"{output}: is one of the images to scan; choose another --output")
 
 
-@contextmanager
-def _progress(total: int, summary: Summary) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, where that is a terminal and there is something to wait for."""
-    if total < 2 or not sys.stderr.isatty():
-        yield lambda _done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _same(output: Path, path: str) -> bool:
+    from fauxto.scan.found import is_remote
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-
-        def advance(done: int) -> None:
-            flagged = summary.verdicts["ai"] + summary.verdicts["ai-edited"]
-            bar.update(task, advance=done, description=f"{flagged} flagged, {summary.errors} errors")
-
-        yield advance
+    try:
+        return not is_remote(path) and output.samefile(path)
+    except (OSError, ValueError):
+        return False

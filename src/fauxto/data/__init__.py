@@ -3,7 +3,7 @@
 Importable without torch; pyarrow, scikit-learn and kagglehub are imported where they are needed.
 """
 
-from fauxto.data.arrays import SmallArrays, decode_small
+from fauxto.data.arrays import SmallArrays, decode_small, decode_squares
 from fauxto.data.checks import CheckReport, check
 from fauxto.data.dataset import Dataset, Item, fingerprint
 from fauxto.data.kaggle import download
@@ -19,6 +19,7 @@ __all__ = [
     "SmallArrays",
     "check",
     "decode_small",
+    "decode_squares",
     "download",
     "fingerprint",
     "load",

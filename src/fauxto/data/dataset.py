@@ -184,8 +184,11 @@ class Dataset(Sequence[Item]):
 
     def subset(self, indices: Iterable[int]) -> Dataset:
         """Give the items at these positions, in this order, as a data set."""
-        chosen = (self.items[index] for index in indices)
-        return Dataset(chosen, location=self.location, on_error=self.on_error)
+        rows = list(indices)
+        chosen = Dataset((self.items[row] for row in rows), location=self.location, on_error=self.on_error)
+        if "hashes" in self.__dict__:  # known already, so the parts of a split are not read again for theirs
+            chosen.__dict__["hashes"] = tuple(self.hashes[row] for row in rows)
+        return chosen
 
     def select(self, split: str) -> Dataset:
         """Give the items of one declared split (`valid` and `val` mean `validation`).

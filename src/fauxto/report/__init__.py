@@ -1,6 +1,6 @@
 """Results for people: one card an image, the same on the page of `fauxto serve` and in the HTML report.
 
-`scan --report` writes by `report_file`, the page's download by `Report`; both and the page share the templates.
+`scan --report` writes by `report_file`, the page's download by `Report`; all share the templates.
 """
 
 from fauxto.report.pictures import Pictures, pictures_of

@@ -74,8 +74,8 @@ class Scale:
     def words(self) -> str:
         """The drawing in a sentence."""
         return (
-            f"Score {self.score.text} on a scale from 0 to 1. Below {self.no_sign.text} the model sees no sign "
-            f"of AI, from {self.ai.text} on it says AI, between them it cannot tell."
+            f"Score {self.score.text} on a scale from 0 to 1. Below {self.no_sign.text} the model sees no "
+            f"sign of AI, from {self.ai.text} on it says AI, between them it cannot tell."
         )
 
 

@@ -31,8 +31,8 @@ VERDICTS: dict[str, Wording] = {
         "Likely made by AI",
         "Something in the file or in the picture speaks for a generative model. The reason says what it is.",
         (
-            "Read the reason: a signed statement of the maker is strong, a label that anybody can write is not, "
-            "and a model's score can be wrong.",
+            "Read the reason: a signed statement of the maker is strong, a label that anybody can write is "
+            "not, and a model's score can be wrong.",
             "Before you call it out or take it down, look for a second, independent sign.",
             _SOURCE_FIRST,
         ),
@@ -61,8 +61,8 @@ VERDICTS: dict[str, Wording] = {
     ),
     "no-sign": Wording(
         "No sign of AI found",
-        "Nothing was found. That does not prove that no AI was used: signs can be removed, and new generators "
-        "can be unknown to the model.",
+        "Nothing was found. That does not prove that no AI was used: signs can be removed, and new "
+        "generators can be unknown to the model.",
         (
             "Do not quote this as proof of a photograph: it is the absence of signs, no more.",
             "If much depends on it, check the original file rather than a copy from a social network.",

@@ -52,7 +52,8 @@ class Report:
             "report.html",
             style=style,
             script=script,
-            policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+            policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; "
+            f"script-src '{_hash(script)}'",
             summary=[(words, key, self._counts[key]) for key, words in VERDICTS.items() if self._counts[key]],
             total=self._counts.total(),
             made=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),

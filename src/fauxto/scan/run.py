@@ -1,21 +1,23 @@
-"""The loop of a scan: prepare, judge in batches, write, count."""
+"""The loop of a scan whose records go to one place: judge in batches, count."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from fauxto.detector import Detector, Prepared
 from fauxto.errors import UsageError
+from fauxto.images import Limits
+from fauxto.models.threads import usable_cores
 from fauxto.record import Record
-from fauxto.scan.sources import STANDARD_INPUT, Found
+from fauxto.scan.found import Found, Skipped
+from fauxto.scan.pipeline import BATCH_SIZE, expand, in_batches, judged
 
-BATCH_SIZE = 32
+__all__ = ["BATCH_SIZE", "Summary", "scan", "write_heatmaps"]
 
+_DEFAULT_LIMITS = Limits()
 EXIT_CLEAR, EXIT_FLAGGED, EXIT_TROUBLE = 0, 1, 2
 
 
@@ -32,6 +34,14 @@ class Summary:
             self.errors += 1
         else:
             self.verdicts[record.verdict] += 1
+
+    def add_counts(self, verdicts: Mapping[str, int]) -> None:
+        """Count records of an earlier run by their verdicts; `error` stands for none."""
+        for verdict, count in verdicts.items():
+            if verdict == "error":
+                self.errors += count
+            else:
+                self.verdicts[verdict] += count
 
     @property
     def total(self) -> int:
@@ -58,39 +68,41 @@ def scan(
     detector: Detector,
     summary: Summary,
     *,
+    limits: Limits = _DEFAULT_LIMITS,
+    skipped: Skipped | None = None,
     heatmaps: Path | None = None,
-    progress: Callable[[int], None] = lambda _done: None,
-) -> Iterator[Record]:
+    progress: Callable[[], None] = lambda: None,
+) -> Iterator[Sequence[Record]]:
     """Judge inputs in order, a batch at a time; one that cannot be read gives an error record.
 
     Args:
         inputs: what `find` found.
         detector: the models.
         summary: counts the records.
+        limits: of the bytes of an image.
+        skipped: counts what archives hold beside images.
         heatmaps: a folder for overlay PNGs of the images that got a score.
-        progress: told how many were done after each batch.
+        progress: called after each batch.
+
+    Yields:
+        The records of a batch.
     """
-    remaining = iter(inputs)
-    while chunk := list(islice(remaining, BATCH_SIZE)):
-        prepared = [_prepare(found, detector) for found in chunk]
-        records = detector.judge(prepared)
+    batches = in_batches(expand(inputs, limits, skipped or Skipped()))
+    for batch in judged(batches, detector, limits, usable_cores()):
         if heatmaps is not None:
-            _write_heatmaps(prepared, heatmaps)
-        for record in records:
+            write_heatmaps(batch.prepared, heatmaps)
+        for record in batch.records:
             summary.add(record)
-            yield record
-        progress(len(records))
+        yield batch.records
+        progress()
 
 
-def _prepare(found: Found, detector: Detector) -> Prepared:
-    if found.error is not None:
-        return Prepared(found.path, error=found.error)
-    if found.path == STANDARD_INPUT:
-        return detector.prepare(sys.stdin.buffer, name=STANDARD_INPUT)
-    return detector.prepare(found.path)
+def write_heatmaps(prepared: Iterable[Prepared], folder: Path) -> None:
+    """Write an overlay PNG for each image that a model judged.
 
-
-def _write_heatmaps(prepared: Iterable[Prepared], folder: Path) -> None:
+    Raises:
+        UsageError: the folder cannot be written.
+    """
     from fauxto.heatmap import occlusion_map, overlay
 
     for item in prepared:

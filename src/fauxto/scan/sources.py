@@ -1,73 +1,241 @@
-"""From the paths that a person gave to the files that are tried, in a stable order."""
+"""From what a person named to the inputs that are tried, in a stable order and without a list of them all."""
 
 from __future__ import annotations
 
+import csv
+import fnmatch
 import os
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import TextIO
 
 from fauxto.errors import InputError
 from fauxto.images import FORMAT_EXTENSIONS, printable
+from fauxto.scan.found import STANDARD_INPUT, Found, Skipped, is_remote, kind_of, stamp_of
 
-STANDARD_INPUT = "-"
+__all__ = ["STANDARD_INPUT", "Found", "Skipped", "find"]
 
-
-@dataclass(frozen=True)
-class Found:
-    """One input: a file's path, or the reason why a folder could not be walked."""
-
-    path: str
-    error: InputError | None = None
+_MAGIC = re.compile(r"[*?\[]")
+_NOT_FETCHED = "it lies on a web server, which is asked only with --allow-network"
 
 
-@dataclass
-class Skipped:
-    """What lay in the folders and was not tried."""
-
-    hidden: int = 0
-    other: int = 0
-    links: int = 0
-
-    def __str__(self) -> str:
-        counts = ((self.hidden, "hidden"), (self.other, "not images by name"), (self.links, "symbolic links"))
-        return ", ".join(f"{count} {what}" for count, what in counts if count)
-
-
-def find(paths: Iterable[str], skipped: Skipped) -> Iterator[Found]:
-    """Walk folders; what is named explicitly is always tried, whatever it is called.
+def find(paths: Iterable[str], skipped: Skipped, *, allow_network: bool = False) -> Iterator[Found]:
+    """List what is named: images, and archives and tables that are opened when their turn comes.
 
     In folders, hidden entries, symbolic links and names without an image's extension are passed over and
-    counted. Entries come in the order of their names, so that two runs give the same records.
+    counted; what is named explicitly, or matches a pattern, is always tried. Entries come in the order of
+    their names, folder by folder, so that two runs give the same records; only the names of the folders on
+    the way to the current entry are in memory.
 
     Args:
-        paths: files, folders, or `-` for standard input.
+        paths: files, folders, patterns (`photos/**/*.jpg`), tables of paths (`list.csv`), addresses of remote
+            objects or folders, or `-` for standard input.
         skipped: counts what was passed over.
+        allow_network: whether web servers may be asked; object stores are the user's own and always may.
+
+    Raises:
+        MissingExtraError: a remote path without the extra that reads it.
     """
     for path in paths:
-        if path != STANDARD_INPUT and os.path.isdir(path):  # noqa: PTH112 (paths may hold any bytes)
+        for found in _listing(path, skipped, allow_network):
+            if found.error is None and _is_web(found.path) and not allow_network:
+                yield found.refused("unreadable", _NOT_FETCHED)
+            else:
+                yield found
+
+
+def _listing(path: str, skipped: Skipped, allow_network: bool) -> Iterator[Found]:
+    if path == STANDARD_INPUT:
+        yield Found(path)
+    elif is_remote(path):
+        from fauxto.scan.remote import find_remote
+
+        if _is_table_of_paths(path) and (allow_network or not _is_web(path)):
+            yield from _rows(path)
+        else:
+            yield from find_remote(path, skipped)
+    elif _MAGIC.search(path) and not os.path.lexists(path):
+        yield from _matches(path, skipped)
+    else:
+        yield from _named(path, skipped)
+
+
+def _is_web(path: str) -> bool:
+    return path.lower().startswith(("http://", "https://"))
+
+
+def _named(path: str, skipped: Skipped) -> Iterator[Found]:
+    if os.path.isdir(path):  # noqa: PTH112
+        yield from _walk(path, skipped)
+    elif _is_table_of_paths(path):
+        yield from _rows(path)
+    else:
+        yield _single(path)
+
+
+def _single(path: str) -> Found:
+    kind = kind_of(path)
+    return Found(path, kind, stamp=None if kind == "image" or is_remote(path) else stamp_of(path))
+
+
+# Folders
+
+
+def _walk(folder: str, skipped: Skipped) -> Iterator[Found]:
+    try:
+        names = _names(folder, skipped)
+    except OSError as error:
+        reason = error.strerror or "no access"
+        yield Found(folder).refused("unreadable", f"the folder cannot be listed ({reason})")
+        return
+    for name in names:
+        path = os.path.join(folder, name.rstrip("\0"))  # noqa: PTH118
+        if name.endswith("\0"):
             yield from _walk(path, skipped)
         else:
             yield Found(path)
 
 
-def _walk(folder: str, skipped: Skipped) -> Iterator[Found]:
+def _names(folder: str, skipped: Skipped) -> list[str]:
+    """Names of images and folders, in order; a folder ends in NUL, which no name holds and sorts first.
+
+    Strings alone are a tenth of what the entries of `os.scandir` take in a folder of a million files.
+    """
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                skipped.hidden += 1
+            elif entry.is_symlink():
+                skipped.links += 1
+            elif entry.is_dir(follow_symlinks=False):
+                names.append(entry.name + "\0")
+            elif os.path.splitext(entry.name)[1].lower() in FORMAT_EXTENSIONS:  # noqa: PTH122
+                names.append(entry.name)
+            elif kind_of(entry.name) != "image":
+                skipped.containers += 1
+            else:
+                skipped.other += 1
+    names.sort()
+    return names
+
+
+# Patterns
+
+
+def _matches(pattern: str, skipped: Skipped) -> Iterator[Found]:
+    """As the shell does; `**` is any number of folders, and hidden names need the dot in the pattern."""
+    head, *parts = re.split(r"/+", pattern)
+    folder, parts = ("/", parts) if not head else ("", [head, *parts])
+    # A second `**` in a row adds nothing but the same matches once more.
+    parts = [
+        part
+        for index, part in enumerate(parts)
+        if part and (part != "**" or parts[index - 1 : index] != ["**"])
+    ]
+    nothing = True
+    for path in _expand(folder, parts):
+        nothing = False
+        yield from _named(path, skipped)
+    if nothing:
+        yield Found(pattern).refused("not-found", "no file matches this pattern; check the spelling")
+
+
+def _expand(folder: str, parts: list[str]) -> Iterator[str]:
+    if not parts:
+        yield folder
+        return
+    first, *rest = parts
+    if not _MAGIC.search(first):
+        path = os.path.join(folder, first)  # noqa: PTH118
+        if os.path.lexists(path):
+            yield from _expand(path, rest)
+        return
+    if first == "**" and rest:
+        # One pass in the order of names; `**` last is the same as a folder.
+        yield from _below(folder, rest)
+        return
+    matches = re.compile(fnmatch.translate("*" if first == "**" else first)).match
+    names = _listed(folder)
+    if names is None:
+        yield folder  # walking it says why it cannot be listed
+        return
+    for name in names:
+        if matches(name) and (first.startswith(".") or not name.startswith(".")):
+            path = os.path.join(folder, name)  # noqa: PTH118
+            if not rest or os.path.isdir(path):  # noqa: PTH112
+                yield from _expand(path, rest)
+
+
+def _below(folder: str, rest: list[str]) -> Iterator[str]:
+    yield from _expand(folder, rest)
+    for name in _listed(folder) or ():
+        path = os.path.join(folder, name)  # noqa: PTH118
+        if not name.startswith(".") and os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+            yield from _below(path, rest)
+
+
+def _listed(folder: str) -> list[str] | None:
+    """The names in a folder, none where it is none, None where they may not be seen."""
     try:
-        with os.scandir(folder) as entries:
-            ordered = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        reason = error.strerror or "no access"
-        yield Found(
-            folder, InputError("unreadable", f"{printable(folder)}: the folder cannot be listed ({reason})")
+        return sorted(os.listdir(folder or "."))  # noqa: PTH208
+    except PermissionError:
+        return None
+    except OSError:
+        return []
+
+
+# Tables of paths
+
+
+def _is_table_of_paths(path: str) -> bool:
+    return path.partition("?")[0].lower().endswith(".csv")
+
+
+def _rows(table: str) -> Iterator[Found]:
+    """The images that a CSV names in its column `path` or `url`, relative paths from the CSV's folder."""
+    here = Found(table)
+    try:
+        with _open_text(table) as lines:
+            yield from _table_rows(here, lines)
+    except InputError as error:
+        yield Found(table, error=error)
+    except FileNotFoundError:
+        yield here.refused("not-found", "no such file; check the spelling and the current folder")
+    except (OSError, ValueError, csv.Error) as error:
+        yield here.refused("unreadable", f"not a readable CSV in UTF-8 ({printable(str(error))})")
+
+
+def _open_text(table: str) -> TextIO:
+    if is_remote(table):
+        import io
+
+        from fauxto.scan.remote import open_remote
+
+        return io.TextIOWrapper(open_remote(table), encoding="utf-8-sig", newline="")
+    return open(table, encoding="utf-8-sig", newline="")  # noqa: PTH123
+
+
+def _table_rows(here: Found, lines: TextIO) -> Iterator[Found]:
+    rows = csv.DictReader(lines)
+    columns = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
+    column = columns.get("path", columns.get("url"))
+    if column is None:
+        yield here.refused(
+            "unsupported",
+            "its first line names neither a column `path` nor `url`; name the column of the images",
         )
         return
-    for entry in ordered:
-        if entry.name.startswith("."):
-            skipped.hidden += 1
-        elif entry.is_symlink():
-            skipped.links += 1
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, skipped)
-        elif os.path.splitext(entry.name)[1].lower() not in FORMAT_EXTENSIONS:  # noqa: PTH122
-            skipped.other += 1
+    folder = here.path.rpartition("/")[0] + "/" if is_remote(here.path) else os.path.dirname(here.path)  # noqa: PTH120
+    for row in rows:
+        value = (row[column] or "").strip()
+        if not value:
+            yield here.refused(
+                "not-found", f"line {rows.line_num} names no image; fill in or remove the line"
+            )
+        elif is_remote(value):
+            yield _single(value)
+        elif is_remote(here.path):
+            yield _single(folder + value)
         else:
-            yield Found(entry.path)
+            yield _single(os.path.join(folder, value))  # noqa: PTH118

@@ -107,7 +107,7 @@ class CsvWriter:
 class ParquetWriter:
     """A parquet file with `COLUMNS`; its schema does not depend on the records."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | IO[bytes]) -> None:
         try:
             import pyarrow
             import pyarrow.parquet

@@ -194,7 +194,7 @@ async def fetched(services: Services, url: str) -> Upload:
     summary="Everything that one file says about itself",
 )
 async def inspect(request: Request) -> Response:
-    """Container, EXIF, XMP, PNG texts, IPTC, Content Credentials, watermark bits, and the rows of evidence."""
+    """Container, EXIF, XMP, PNG texts, IPTC, Content Credentials, watermark bits, and the evidence."""
     services, client = services_of(request), client_of(request)
     services.pool.check_room(client)
     async with services.uploads.form(request) as form:

@@ -20,9 +20,9 @@ from fauxto.serve.problems import ProblemDetails, install
 from fauxto.serve.settings import Settings
 from fauxto.serve.uploads import Uploads
 
-_ABOUT = """Tells whether images were made by a generative model: what speaks for it, how strongly, and when nobody
-can tell. Errors are problem details (RFC 9457) with the stable codes of the library. Uploads are held in memory
-and gone with the answer."""
+_ABOUT = """Tells whether images were made by a generative model: what speaks for it, how strongly, and when
+nobody can tell. Errors are problem details (RFC 9457) with the stable codes of the library. Uploads are held in
+memory and gone with the answer."""
 
 
 def create_app(settings: Settings = Settings()) -> FastAPI:  # noqa: B008 (frozen)

@@ -136,7 +136,7 @@ class Fetch:
         address = self._checked(host, port)
         connected: list[socket.socket] = []
         # A server that sends one byte now and then would stretch every timeout of a single read.
-        watch = threading.Timer(self._left(), lambda: [_shut(one) for one in connected])
+        watch = threading.Timer(self._left(), _shut_all, (connected,))
         watch.daemon = True
         watch.start()
         try:
@@ -221,6 +221,11 @@ class Fetch:
         if left <= 0:
             raise FetchFailedError("no complete answer in time")
         return left
+
+
+def _shut_all(connected: Sequence[socket.socket]) -> None:
+    for one in connected:
+        _shut(one)
 
 
 def _shut(one: socket.socket) -> None:

@@ -80,7 +80,7 @@ class Problem(Exception):
 
 def of_input(error: ErrorInfo) -> Problem:
     """The problem that stands for an image which could not be read."""
-    statuses: dict[str, int] = {**STATUS_OF_INPUT}
+    statuses: dict[str, int] = dict(STATUS_OF_INPUT.items())
     return Problem(statuses.get(error.code, 422), error.code, error.message)
 
 

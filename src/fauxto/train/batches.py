@@ -1,14 +1,15 @@
-"""Class-balanced, augmented batches of small images held in memory."""
+"""Class-balanced, augmented batches of images held in arrays, in memory or mapped from a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 
 from fauxto.models.config import InputConfig
 from fauxto.models.preprocess import normalise
@@ -21,11 +22,16 @@ def to_tensor(squares: Pixels, config: InputConfig) -> Tensor:
     return torch.from_numpy(normalise(squares, config)).contiguous(memory_format=torch.channels_last)
 
 
+def evaluation_batch(side: int) -> int:
+    """How many squares of this side go through a net at once when it is not trained: 256 of 64 pixels."""
+    return max(4, min(256, 256 * 64 * 64 // side**2))
+
+
 class BalancedBatches(IterableDataset[tuple[Tensor, Tensor]]):
     """One epoch: as many images as there are, half of every batch AI-generated, half not.
 
     A pure function of recipe, epoch and rank, so that a resumed run draws what the uninterrupted one
-    would have drawn.
+    would have drawn. Worker processes take turns and change nothing: the batches and their order stay.
     """
 
     def __init__(
@@ -46,17 +52,24 @@ class BalancedBatches(IterableDataset[tuple[Tensor, Tensor]]):
         self._rank, self._ranks = rank, ranks
 
     def __len__(self) -> int:
-        return max(1, len(self._labels) // (self._recipe.optimizer.batch_size * self._ranks))
+        return max(1, len(self._labels) // (self._size * self._ranks))
+
+    @property
+    def _size(self) -> int:
+        """Images in a batch: the recipe's, or all where there are fewer."""
+        return min(self._recipe.optimizer.batch_size, len(self._labels))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        size, steps = self._recipe.optimizer.batch_size, len(self) * self._ranks
+        size, steps = self._size, len(self) * self._ranks
         from_pool = round(size * self._recipe.negatives.share) if self._pool is not None else 0
         positives = self._stream(np.flatnonzero(self._labels > 0.5), steps * (size // 2))
         others = self._stream(np.flatnonzero(self._labels < 0.5), steps * (size - size // 2 - from_pool))
         batches = zip(np.array_split(positives, steps), np.array_split(others, steps), strict=True)
+        worker = get_worker_info()
+        turn, turns = (worker.id, worker.num_workers) if worker else (0, 1)
         for step, (ai, rest) in enumerate(batches):
             seeds = self._rng.integers(0, 2**63, 2)
-            if step % self._ranks == self._rank:
+            if step % self._ranks == self._rank and step // self._ranks % turns == turn:
                 yield self._batch(np.concatenate([ai, rest]), from_pool, np.random.default_rng(seeds))
 
     def _stream(self, indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
@@ -74,3 +87,35 @@ class BalancedBatches(IterableDataset[tuple[Tensor, Tensor]]):
             labels = np.concatenate([labels, np.zeros(from_pool, dtype=np.float32)])
         images, labels = augment(images, labels, self._recipe.augment, rng)
         return to_tensor(images, self._config), torch.from_numpy(labels)
+
+
+class Pieces:
+    """Batches cut into pieces as equal as can be, each with the classes balanced, for want of memory."""
+
+    def __init__(self, batches: Iterable[Any], length: int, pieces: int) -> None:
+        self._batches, self._length, self._pieces = batches, length, pieces
+
+    def __len__(self) -> int:
+        return self._length * self._pieces
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for images, labels in self._batches:
+            for piece in range(self._pieces):
+                # Every so many: the first half of a batch is AI-generated, the second is not.
+                yield images[piece :: self._pieces], labels[piece :: self._pieces]
+
+
+class InOrder(IterableDataset[tuple[Tensor, Tensor]]):
+    """All images unchanged and in order: uint8 squares (N, side, side, 3) and labels (N,)."""
+
+    def __init__(self, pixels: Pixels, labels: NDArray[np.float32], size: int) -> None:
+        self._pixels, self._labels, self._size = pixels, labels, size
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(self._labels), self._size):
+            # Copies, because torch takes no read-only memory.
+            rows = slice(start, start + self._size)
+            yield torch.from_numpy(np.array(self._pixels[rows])), torch.from_numpy(self._labels[rows])

@@ -6,6 +6,9 @@ from typing import Any
 
 from fauxto.models.config import BundleConfig
 
+# Stands in config.json where the score is the net's own probability.
+NOT_FITTED = "nothing: the net's own probability"
+
 
 def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any]) -> str:
     """Markdown; every figure comes from the arguments, none is typed in."""
@@ -18,7 +21,7 @@ def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any
         "",
         "## What the score means",
         "",
-        f"P(AI-generated) in [0, 1], calibrated by Platt scaling on the {config.calibration.fitted_on}. "
+        f"P(AI-generated) in [0, 1], {_calibrated(config)}. "
         f"At or above {thresholds.ai:.4f} the verdict is `ai`, below "
         f"{thresholds.no_sign:.4f} it is `no-sign`, "
         f"between them `uncertain`. The upper threshold keeps false alarms at or below "
@@ -43,6 +46,11 @@ def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any
         "",
     ]
     return "\n".join(lines)
+
+
+def _calibrated(config: BundleConfig) -> str:
+    on = config.calibration.fitted_on
+    return "the net's own, not calibrated" if on == NOT_FITTED else f"calibrated by Platt scaling on the {on}"
 
 
 def _figure(value: float) -> str:

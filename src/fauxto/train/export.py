@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from fauxto.errors import BundleError
+from fauxto.errors import BundleError, DataError
 from fauxto.evaluate.calibration import choose_thresholds, fit_platt
 from fauxto.evaluate.metrics import binary_metrics
 from fauxto.models.bundle import load_bundle, sigmoid
@@ -24,8 +24,9 @@ from fauxto.models.config import BundleConfig, CalibrationConfig, DomainConfig, 
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input, fit, normalise
 from fauxto.train.augment import Pixels
-from fauxto.train.card import model_card
-from fauxto.train.fit import TrainingData, input_config
+from fauxto.train.batches import evaluation_batch
+from fauxto.train.card import NOT_FITTED, model_card
+from fauxto.train.fit import RunInfo, TrainingData, input_config
 from fauxto.train.graphics import draw_graphic
 from fauxto.train.negatives import held_out, part_of
 from fauxto.train.nets import FlipAverage
@@ -90,8 +91,9 @@ def _logits(net: nn.Module, squares: Pixels, recipe: Recipe) -> NDArray[np.float
     config = input_config(recipe)
     parts = []
     with torch.inference_mode():
-        for start in range(0, len(squares), 256):
-            parts.append(net(torch.from_numpy(normalise(squares[start : start + 256], config))).numpy())
+        size = evaluation_batch(config.side)
+        for start in range(0, len(squares), size):
+            parts.append(net(torch.from_numpy(normalise(squares[start : start + size], config))).numpy())
     return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
 
 
@@ -113,9 +115,7 @@ def validation_logits(net: nn.Module, recipe: Recipe, data: TrainingData) -> Val
     return ValidationLogits(_logits(net, pixels, recipe), labels.astype(np.int64), negatives)
 
 
-def export_bundle(
-    net: nn.Module, recipe: Recipe, data: TrainingData, folder: Path, run: dict[str, Any]
-) -> Path:
+def export_bundle(net: nn.Module, recipe: Recipe, data: TrainingData, folder: Path, info: RunInfo) -> Path:
     """Write the bundle of a trained net.
 
     Args:
@@ -123,12 +123,17 @@ def export_bundle(
         recipe: of the run.
         data: the validation part is used.
         folder: created; gets the five files of a bundle.
-        run: run.json's content, for the card.
+        info: of the run, for the card.
 
     Returns:
         `folder`.
+
+    Raises:
+        DataError: the net has learnt nothing, so that no calibration helps.
+        BundleError: the exported model differs from the net.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    run = asdict(info)
     exported = FlipAverage(net).eval() if recipe.bundle.flip_average else net
     write_onnx(exported, recipe.input.side, folder / "model.onnx")
     validation = validation_logits(exported, recipe, data)
@@ -149,7 +154,8 @@ def export_bundle(
 
 def build_config(recipe: Recipe, validation: ValidationLogits, model_sha256: str) -> BundleConfig:
     """Fit the calibration and choose the thresholds on validation."""
-    slope, intercept = fit_platt(validation.logits, validation.labels)
+    calibration = _calibration(recipe, validation)
+    slope, intercept = calibration.slope, calibration.intercept
     scores = sigmoid(slope * validation.logits + intercept)
     groups = [scores[validation.labels == 0]]
     groups += [sigmoid(slope * logits + intercept) for logits in validation.negatives.values()]
@@ -160,7 +166,7 @@ def build_config(recipe: Recipe, validation: ValidationLogits, model_sha256: str
         name=section.name,
         version=section.version,
         input=input_config(recipe),
-        calibration=CalibrationConfig(slope=slope, intercept=intercept, fitted_on="validation split"),
+        calibration=calibration,
         thresholds=ThresholdsConfig(
             ai=ai, no_sign=no_sign, max_fpr=section.max_fpr, max_miss=section.max_miss, chosen_on=kinds
         ),
@@ -169,6 +175,18 @@ def build_config(recipe: Recipe, validation: ValidationLogits, model_sha256: str
         licence=section.licence,
         model_sha256=model_sha256,
     )
+
+
+def _calibration(recipe: Recipe, validation: ValidationLogits) -> CalibrationConfig:
+    if recipe.bundle.calibration == "none":
+        return CalibrationConfig(slope=1.0, intercept=0.0, fitted_on=NOT_FITTED)
+    slope, intercept = fit_platt(validation.logits, validation.labels)
+    if not (slope > 0 and np.isfinite([slope, intercept]).all()):
+        raise DataError(
+            f"{recipe.bundle.name}: gives AI-generated validation images no higher scores than the others, "
+            "so no bundle was made; train on more images or for more epochs"
+        )
+    return CalibrationConfig(slope=slope, intercept=intercept, fitted_on="validation split")
 
 
 def validation_metrics(config: BundleConfig, validation: ValidationLogits) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import pickle
 import platform
 import warnings
 from dataclasses import asdict, dataclass
@@ -17,15 +18,20 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
+from torch import nn
 
+from fauxto.data import Dataset
 from fauxto.errors import UsageError
+from fauxto.images import printable
 from fauxto.models.config import InputConfig
+from fauxto.models.threads import usable_cores
 from fauxto.train.augment import Pixels
+from fauxto.train.backbones import build_backbone, load_timm, origin, pretrained_file, sha256
 from fauxto.train.module import Classifier
 from fauxto.train.negatives import Photograph, build_pool, part_of
 from fauxto.train.nets import TraceNet
 from fauxto.train.precision import choose_precision
-from fauxto.train.recipe import Recipe
+from fauxto.train.recipe import BackboneSection, Recipe
 
 _LIGHTNING_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -37,50 +43,134 @@ Labelled = tuple[Pixels, NDArray[np.float32]]
 class TrainingData:
     """Everything a run learns from and chooses its thresholds on.
 
-    Images are uint8 squares (N, side, side, 3); labels float32 (N,), AI-generated = 1.
+    Images are uint8 squares (N, side, side, 3), in memory or mapped; labels float32 (N,), AI-generated = 1.
+
+    Attributes:
+        training: what the net learns from.
+        validation: what calibration and thresholds are chosen on.
+        photographs: hard negatives.
+        fingerprint: of training and validation images and their labels.
+        test: what is measured once, at the end, or None.
+        available: how many images there were to learn from, None where all are taken.
     """
 
     training: Labelled
     validation: Labelled
     photographs: tuple[Photograph, ...]
     fingerprint: str
+    test: Dataset | None = None
+    available: int | None = None
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is written to run.json, so that a figure can be traced to its run."""
+    """What is written to run.json, so that a figure can be traced to its run.
+
+    `available_images` is null unless the run learnt from a part of the images only; `weights` is what it
+    started from, `random` or a file, whose SHA-256 follows; `pieces` is how many parts a batch went through
+    the net in.
+    """
 
     seed: int
     precision: str
     data_fingerprint: str
     training_images: int
     validation_images: int
+    test_images: int
+    available_images: int | None
     photographs: int
     torch: str
     processor: str
     parameters: int
+    trained_parameters: int
+    weights: str
+    weights_sha256: str | None
+    pieces: int
 
 
 def input_config(recipe: Recipe) -> InputConfig:
     """The bundle's input section, as the recipe has it."""
-    return InputConfig(side=recipe.input.side, mean=recipe.input.mean, std=recipe.input.std)
+    section = recipe.input
+    return InputConfig(
+        side=section.side, interpolation=section.interpolation, mean=section.mean, std=section.std
+    )
 
 
-def build_net(recipe: Recipe) -> TraceNet:
-    """The recipe's net, freshly initialised from the recipe's seed."""
+def build_net(recipe: Recipe) -> nn.Module:
+    """The recipe's net, freshly initialised from the recipe's seed.
+
+    Raises:
+        MissingExtraError: its backbone is timm's, and timm is not installed.
+        UsageError: there is no such backbone, or not for this side.
+    """
     torch.manual_seed(recipe.seed)
     net = recipe.net
+    if isinstance(net, BackboneSection):
+        return build_backbone(net, recipe.input.side)
     return TraceNet(net.widths, net.blocks, unshuffle=net.unshuffle, dropout=net.dropout)
 
 
-def build_classifier(recipe: Recipe, data: TrainingData) -> Classifier:
-    """Net, batches and hard negatives of a run."""
-    config = input_config(recipe)
-    pool = None
-    if recipe.negatives.share > 0:
-        photographs = [photo for photo in data.photographs if part_of(photo.origin) == "train"]
-        pool = build_pool(photographs, config, recipe.negatives, np.random.default_rng(recipe.seed))
-    return Classifier(build_net(recipe), recipe, config, data.training, data.validation, pool)
+def starting_weights(recipe: Recipe, weights: Path | None = None) -> Path | None:
+    """The file that a fresh run starts from, downloaded where the recipe asks for timm's own.
+
+    Called before data are touched, so that a missing file costs seconds.
+
+    Args:
+        recipe: the run.
+        weights: what the user gave instead of the recipe's: a checkpoint of fauxto (.ckpt), or for a
+            backbone its weights (.safetensors, .pth, .pt, .bin).
+
+    Returns:
+        None for random weights.
+
+    Raises:
+        MissingExtraError: the backbone is timm's, and timm is not installed.
+        UsageError: the file is missing or of no use to this recipe, or cannot be downloaded.
+    """
+    net = recipe.net
+    if isinstance(net, BackboneSection):
+        load_timm()
+    chosen = weights or (net.weights if isinstance(net, BackboneSection) else None)
+    if chosen is None:
+        return pretrained_file(net) if isinstance(net, BackboneSection) and net.pretrained else None
+    shown = printable(str(chosen))
+    if not chosen.is_file():
+        raise UsageError(f"{shown}: no such file of weights")
+    if chosen.suffix != ".ckpt" and not isinstance(net, BackboneSection):
+        raise UsageError(f"{shown}: this recipe's net starts from a checkpoint of fauxto (.ckpt) only")
+    return chosen
+
+
+def _initial_net(recipe: Recipe, weights: Path | None) -> nn.Module:
+    """The net that a fresh run starts from."""
+    if weights is None:
+        return build_net(recipe)
+    if weights.suffix == ".ckpt" or not isinstance(recipe.net, BackboneSection):
+        return load_weights(recipe, weights)
+    torch.manual_seed(recipe.seed)
+    return build_backbone(recipe.net, recipe.input.side, weights)
+
+
+def _pool(recipe: Recipe, data: TrainingData) -> Pixels | None:
+    """Thumbnails of photographs and graphics that must not be accused, or None where there are none."""
+    if recipe.negatives.share == 0:
+        return None
+    photographs = [photo for photo in data.photographs if part_of(photo.origin) == "train"]
+    rng = np.random.default_rng(recipe.seed)
+    return build_pool(photographs, input_config(recipe), recipe.negatives, rng)
+
+
+def _pieces(recipe: Recipe, data: TrainingData, micro_batch: int | None) -> int:
+    """How many parts a batch goes through the net in."""
+    size = min(recipe.optimizer.batch_size, len(data.training[1]))
+    return 1 if micro_batch is None else -(-size // micro_batch)
+
+
+def _workers(given: int | None) -> int:
+    """Processes that prepare batches: some with a GPU; without one the net needs all cores itself."""
+    if given is not None:
+        return given
+    return max(0, min(8, usable_cores() - 1)) if torch.cuda.is_available() else 0
 
 
 def _callbacks(recipe: Recipe, folder: Path, *, progress: bool) -> list[Callback]:
@@ -96,7 +186,7 @@ def _callbacks(recipe: Recipe, folder: Path, *, progress: bool) -> list[Callback
     return callbacks
 
 
-def _resume_from(folder: Path, *, resume: bool) -> Path | None:
+def _resume_from(folder: Path, data: TrainingData, *, resume: bool) -> Path | None:
     """The checkpoint to go on from, or None for a fresh run; refuses to overwrite one silently."""
     last = folder / "checkpoints" / "last.ckpt"
     if resume and not last.is_file():
@@ -105,6 +195,8 @@ def _resume_from(folder: Path, *, resume: bool) -> Path | None:
         )
     if not resume and last.is_file():
         raise UsageError(f"{folder}: holds a run already; add --resume to go on, or choose another --output")
+    if resume and read_run_info(folder).data_fingerprint != data.fingerprint:
+        raise UsageError(f"{folder}: holds a run on other images; give those, or choose another --output")
     return last if resume else None
 
 
@@ -118,6 +210,8 @@ def train(
     devices: int = 1,
     progress: bool = True,
     epochs_now: int | None = None,
+    micro_batch: int | None = None,
+    workers: int | None = None,
 ) -> Path:
     """Train, logging into `folder`.
 
@@ -125,34 +219,50 @@ def train(
         recipe: the run.
         data: its images.
         folder: gets run.json, metrics.csv and checkpoints/.
-        weights: checkpoint whose net a fresh run starts from, instead of random weights.
+        weights: what a fresh run starts from in place of the recipe's weights, see `starting_weights`.
         resume: go on from the last finished epoch.
         devices: processes (CPU) or GPUs, by DDP when more than one.
         progress: whether to draw a progress bar.
         epochs_now: stop after this many epochs in all, leaving a state to resume.
+        micro_batch: images that go through the net at once, where a whole batch needs too much memory; their
+            gradients are added up. Batch norms then see so many images at a time.
+        workers: processes that prepare batches; None takes some with a GPU and none without.
 
     Returns:
         The checkpoint with the best validation loss.
 
     Raises:
-        UsageError: nothing to resume, the folder holds a run already, or `weights` are of another net.
+        UsageError: nothing to resume, the folder holds a run already or one on other data, or `weights` are
+            of another net.
     """
-    checkpoint = _resume_from(folder, resume=resume)
+    checkpoint = _resume_from(folder, data, resume=resume)
+    pieces = _pieces(recipe, data, micro_batch)
+    start = None if resume else starting_weights(recipe, weights)
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(recipe.seed, verbose=False)
-    classifier = build_classifier(recipe, data)
-    if weights is not None and not resume:
-        classifier.net.load_state_dict(load_weights(recipe, weights).state_dict())
+    net = _initial_net(recipe, start)
     precision = recipe.precision
     if precision == "auto":
-        precision = choose_precision(classifier.net, recipe.input.side, recipe.optimizer.batch_size)
-    _write_run_info(recipe, data, folder, classifier, precision)
+        precision = choose_precision(net, recipe.input.side, recipe.optimizer.batch_size // pieces)
+    classifier = Classifier(
+        net,
+        recipe,
+        input_config(recipe),
+        data.training,
+        data.validation,
+        _pool(recipe, data),
+        workers=_workers(workers),
+        pieces=pieces,
+    )
+    if not resume:
+        _write_run_info(folder, recipe, _run_info(recipe, data, net, precision, start, pieces))
     _quiet_lightning()
     trainer = lightning.Trainer(
         max_epochs=recipe.stop.epochs,
         accelerator="auto",
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
+        accumulate_grad_batches=pieces,
         precision=_LIGHTNING_PRECISION[precision],  # type: ignore[arg-type]
         callbacks=[*_callbacks(recipe, folder, progress=progress), *_stop_early(epochs_now)],
         # One log a session: the logger deletes what an earlier one left under its name.
@@ -209,34 +319,61 @@ def _stop_early(epochs_now: int | None) -> list[Callback]:
     return [] if epochs_now is None else [_StopAfter(epochs_now)]
 
 
-def _write_run_info(
-    recipe: Recipe, data: TrainingData, folder: Path, classifier: Classifier, precision: str
-) -> None:
-    info = RunInfo(
+def _run_info(
+    recipe: Recipe, data: TrainingData, net: nn.Module, precision: str, start: Path | None, pieces: int
+) -> RunInfo:
+    return RunInfo(
         seed=recipe.seed,
         precision=precision,
         data_fingerprint=data.fingerprint,
         training_images=len(data.training[1]),
         validation_images=len(data.validation[1]),
+        test_images=0 if data.test is None else len(data.test),
+        available_images=data.available,
         photographs=len(data.photographs),
         torch=torch.__version__,
         processor=platform.machine(),
-        parameters=sum(p.numel() for p in classifier.net.parameters()),
+        parameters=sum(p.numel() for p in net.parameters()),
+        trained_parameters=sum(p.numel() for p in net.parameters() if p.requires_grad),
+        weights="random" if start is None else origin(start),
+        weights_sha256=None if start is None else sha256(start),
+        pieces=pieces,
     )
+
+
+def _write_run_info(folder: Path, recipe: Recipe, info: RunInfo) -> None:
     (folder / "run.json").write_text(json.dumps(asdict(info), indent=2) + "\n", encoding="utf-8")
     (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load_weights(recipe: Recipe, checkpoint: Path) -> TraceNet:
+def read_run_info(folder: Path) -> RunInfo:
+    """What a run's run.json says.
+
+    Raises:
+        UsageError: it is missing or was written by another version.
+    """
+    try:
+        return RunInfo(**json.loads((folder / "run.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"{folder / 'run.json'}: missing, or not written by this version; choose another --output"
+        ) from error
+
+
+def load_weights(recipe: Recipe, checkpoint: Path) -> nn.Module:
     """The trained net of a checkpoint, in evaluation mode; loads weights only, never code.
 
     Raises:
-        UsageError: the checkpoint is of another architecture.
+        UsageError: the file is no checkpoint, or one of another net.
     """
-    stored: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    shown = printable(str(checkpoint))
+    try:
+        stored: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError) as error:
+        raise UsageError(f"{shown}: is no checkpoint of fauxto") from error
     net = build_net(recipe)
     try:
         net.load_state_dict({name.removeprefix("net."): value for name, value in stored.items()})
     except RuntimeError as error:
-        raise UsageError(f"{checkpoint}: does not fit the recipe's net; was the recipe changed?") from error
+        raise UsageError(f"{shown}: does not fit the recipe's net; was the recipe changed?") from error
     return net.eval()

@@ -10,18 +10,21 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 from torchmetrics.functional.classification import binary_auroc
 
 from fauxto.models.config import InputConfig
 from fauxto.train.augment import Pixels
-from fauxto.train.batches import BalancedBatches, to_tensor
-from fauxto.train.optimizers import build_optimizer, trapezoid
+from fauxto.train.batches import BalancedBatches, InOrder, Pieces, evaluation_batch, to_tensor
+from fauxto.train.optimizers import build_optimizer, schedule
 from fauxto.train.recipe import Recipe
 
 
 class Classifier(lightning.LightningModule):
-    """A net under training. The positive class is AI-generated = 1; the net gives one logit."""
+    """A net under training. The positive class is AI-generated = 1; the net gives one logit.
+
+    `workers` processes prepare batches, none for 0; a batch goes through the net in `pieces`.
+    """
 
     def __init__(
         self,
@@ -31,14 +34,18 @@ class Classifier(lightning.LightningModule):
         training: tuple[Pixels, NDArray[np.float32]],
         validation: tuple[Pixels, NDArray[np.float32]],
         pool: Pixels | None,
+        *,
+        workers: int = 0,
+        pieces: int = 1,
     ) -> None:
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._recipe, self._config = recipe, config
         self._training, self._validation, self._pool = training, validation, pool
+        self._workers, self._pieces = workers, pieces
         self._seen: list[tuple[Tensor, Tensor]] = []
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> DataLoader[Any] | Pieces:
         """Batches of the current epoch; the trainer asks again each epoch."""
         batches = BalancedBatches(
             *self._training,
@@ -49,14 +56,13 @@ class Classifier(lightning.LightningModule):
             rank=self.global_rank,
             ranks=self.trainer.world_size,
         )
-        return DataLoader(batches, batch_size=None)
+        loader = DataLoader(batches, batch_size=None, num_workers=self._workers)
+        return Pieces(loader, len(batches), self._pieces) if self._pieces > 1 else loader
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Validation images, unchanged and in order."""
-        pixels, labels = self._validation
-        return DataLoader(
-            TensorDataset(torch.from_numpy(np.asarray(pixels)), torch.from_numpy(labels)), batch_size=256
-        )
+        size = evaluation_batch(self._config.side)
+        return DataLoader(InOrder(*self._validation, size), batch_size=None)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _index: int) -> Tensor:
         """Binary cross-entropy on the logits, with label smoothing where the recipe asks for it."""
@@ -97,10 +103,9 @@ class Classifier(lightning.LightningModule):
         return cast("Tensor", self.all_gather(torch.cat(parts))).flatten()
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimiser under a trapezoid schedule over all steps of the run."""
-        optimizer = build_optimizer(self.net, self._recipe.optimizer)
+        """The recipe's optimiser under its schedule over all steps of the run."""
+        section = self._recipe.optimizer
+        optimizer = build_optimizer(self.net, section)
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, trapezoid(self._recipe.optimizer.warmup, steps)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        rates = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule(section, steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}

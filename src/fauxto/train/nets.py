@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from torch import Tensor, nn
+
+from fauxto.train.recipe import DenseSection
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
 
 
 class SqueezeExcitation(nn.Module):
@@ -81,6 +93,54 @@ class TraceNet(nn.Module):
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
         logits: Tensor = self.head(self.dropout(pooled)).squeeze(1)
         return logits
+
+
+def dense_layers(width: int, layers: Sequence[DenseSection]) -> tuple[list[nn.Module], int]:
+    """The hidden layers of a head and the width of the last: units, activation, batch norm, dropout."""
+    modules: list[nn.Module] = []
+    for layer in layers:
+        modules += [nn.Linear(width, layer.units), _ACTIVATIONS[layer.activation]()]
+        if layer.batch_norm:
+            modules.append(nn.BatchNorm1d(layer.units))
+        if layer.dropout:
+            modules.append(nn.Dropout(layer.dropout))
+        width = layer.units
+    return modules, width
+
+
+class BackboneNet(nn.Module):
+    """A backbone that somebody else designed, its features flattened, and a head of dense layers.
+
+    Under `softmax` the head ends in two classes, not AI-generated and AI-generated. The logit is their
+    difference: its sigmoid is the softmax of the second, and its binary cross-entropy that of both.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        width: int,
+        layers: Sequence[DenseSection],
+        output: Literal["sigmoid", "softmax"],
+        *,
+        frozen: bool,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(not frozen)
+        hidden, last = dense_layers(width, layers)
+        self.head = nn.Sequential(*hidden, nn.Linear(last, 2 if output == "softmax" else 1))
+        self.frozen = frozen
+
+    def train(self, mode: bool = True) -> BackboneNet:
+        """Set the mode; a frozen backbone stays in evaluation mode, so that its statistics stay too."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) to logits (N,); positive means AI-generated."""
+        outputs: Tensor = self.head(self.backbone(x).flatten(1))
+        return outputs[:, -1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
 
 
 class FlipAverage(nn.Module):

@@ -95,17 +95,20 @@ class Muon(torch.optim.Optimizer):
 
 
 def build_optimizer(net: nn.Module, section: OptimizerSection) -> torch.optim.Optimizer:
-    """The optimiser of a recipe over all parameters of `net`."""
+    """The optimiser of a recipe over the parameters of `net` that are trained."""
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    if section.name == "adam":
+        return torch.optim.Adam(trained, section.rate, weight_decay=section.weight_decay)
     if section.name == "adamw":
-        return torch.optim.AdamW(net.parameters(), section.rate, weight_decay=section.weight_decay)
+        return torch.optim.AdamW(trained, section.rate, weight_decay=section.weight_decay)
     if section.name == "sgd":
         return torch.optim.SGD(
-            net.parameters(), section.rate, momentum=0.9, nesterov=True, weight_decay=section.weight_decay
+            trained, section.rate, momentum=0.9, nesterov=True, weight_decay=section.weight_decay
         )
     # The stem sees three colours, not features: orthogonal updates there do harm (Jordan et al.).
     orthogonal = [p for name, p in net.named_parameters() if p.ndim == 4 and not name.startswith("stem")]
     chosen = {id(p) for p in orthogonal}
-    others = [p for p in net.parameters() if id(p) not in chosen]
+    others = [p for p in trained if id(p) not in chosen]
     return Muon(orthogonal, others, section.rate, section.weight_decay)
 
 
@@ -118,3 +121,8 @@ def trapezoid(warmup: float, steps: int) -> Callable[[int], float]:
         return min(1.0, rising, (1.0 - progress) / (1.0 - warmup) if warmup < 1 else 1.0)
 
     return factor
+
+
+def schedule(section: OptimizerSection, steps: int) -> Callable[[int], float]:
+    """The recipe's factor on the learning rate over `steps` steps."""
+    return trapezoid(section.warmup, steps) if section.schedule == "trapezoid" else lambda _step: 1.0

@@ -43,7 +43,9 @@ def choose_precision(net: nn.Module, side: int, batch_size: int) -> Precision:
     """
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    batch = torch.randn(min(batch_size, 128), 3, side, side).contiguous(memory_format=torch.channels_last)
+    # 128 thumbnails; of larger images as many as have the pixels of 128 images of 64 x 64.
+    images = min(batch_size, max(4, min(128, 128 * 64 * 64 // side**2)))
+    batch = torch.randn(images, 3, side, side).contiguous(memory_format=torch.channels_last)
     float32 = _seconds_per_step(net, batch, bf16=False)
     bf16 = _seconds_per_step(net, batch, bf16=True, give_up_at=8 * float32)
     return "bf16" if bf16 < float32 else "float32"

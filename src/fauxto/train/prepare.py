@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fauxto.data import Dataset, SmallArrays, decode_small, fingerprint, load, split
-from fauxto.errors import UsageError
-from fauxto.train.fit import Labelled, TrainingData
+from fauxto.data import Dataset, decode_small, decode_squares, load, split
+from fauxto.data.dataset import content_fingerprint
+from fauxto.errors import DataError, UsageError
+from fauxto.evaluate.run import limited
+from fauxto.train.fit import Labelled, TrainingData, input_config
 from fauxto.train.negatives import Photograph, origin_of
 from fauxto.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A data set divided as a recipe says; `available` is None where no image was left out."""
+
+    training: Dataset
+    validation: Dataset
+    test: Dataset | None
+    available: int | None
 
 
 def load_photographs(folder: Path) -> tuple[Photograph, ...]:
@@ -26,48 +38,89 @@ def load_photographs(folder: Path) -> tuple[Photograph, ...]:
 
 
 def prepare(recipe: Recipe, data: Path, cache: Path, negatives: Path | None) -> TrainingData:
-    """Load, decode and split.
-
-    The declared test split is never touched. Where the data declare a validation split it is used, else
-    the recipe's share of the training images is split off by content hash.
+    """Load, divide as the recipe's `split` and `subset` say, and decode.
 
     Args:
         recipe: the run.
-        data: labelled images of the recipe's side.
+        data: labelled images, of the recipe's side unless `input.resize` is set.
         cache: folder for decoded arrays.
         negatives: data set whose photographs are hard negatives, or None.
 
     Raises:
-        DataError: the data cannot be read or have another size.
+        DataError: the data cannot be read, have another size, or a part lacks a class.
         UsageError: the recipe wants photographs as negatives and none were given.
     """
     if recipe.negatives.share > 0 and recipe.negatives.graphics < 1 and negatives is None:
         raise UsageError(
             "this recipe also learns from photographs; give a data set that holds some: --negatives DATA"
         )
-    dataset = load(data)
-    training, validation = _parts(dataset, recipe, cache)
+    parts = _divided(load(data), recipe)
+    for name, part in (("training", parts.training), ("validation", parts.validation)):
+        if len(set(part.labels.tolist())) < 2:
+            raise DataError(
+                f"{part.location}: its {name} part ({len(part)} images) does not hold both classes; "
+                "training needs AI-generated images and others"
+            )
     return TrainingData(
-        training,
-        validation,
+        _decoded(parts.training, recipe, cache),
+        _decoded(parts.validation, recipe, cache),
         () if negatives is None else load_photographs(negatives),
-        fingerprint(dataset),
+        _fingerprint(parts),
+        parts.test,
+        parts.available,
     )
 
 
-def _parts(dataset: Dataset, recipe: Recipe, cache: Path) -> tuple[Labelled, Labelled]:
-    side = recipe.input.side
-    if "validation" in dataset.splits:
-        training = decode_small(dataset.select("train"), side=side, cache=cache)
-        validation = decode_small(dataset.select("validation"), side=side, cache=cache)
-        return _labelled(training), _labelled(validation)
-    known = dataset.select("train") if "train" in dataset.splits else dataset
-    arrays = decode_small(known, side=side, cache=cache)
-    shares = {"train": 1 - recipe.split.validation, "validation": recipe.split.validation}
-    parts = split(arrays.labels, arrays.hashes, shares, recipe.split.seed)
-    return _labelled(arrays, parts["train"]), _labelled(arrays, parts["validation"])
+def _divided(dataset: Dataset, recipe: Recipe) -> _Parts:
+    """Images that share their bytes or a pair stay in one part, whatever is divided."""
+    section = recipe.split
+    known = _to_learn_from(dataset, recipe)
+    learnt = known if recipe.subset is None else limited(known, recipe.subset, section.seed)
+    held = section.declared == "all" and "validation" in dataset.splits
+    shares = {"validation": 0.0 if held else section.validation, "test": section.held_out}
+    shares = {name: share for name, share in shares.items() if share > 0}
+    named = {"train": 1 - sum(shares.values()), **shares}
+    rows = split(learnt.labels, learnt.hashes, named, section.seed, groups=learnt.pairs)
+    found = {name: learnt.subset(chosen.tolist()) for name, chosen in rows.items()}
+    return _Parts(
+        found["train"],
+        dataset.select("validation") if held else found.get("validation", learnt[:0]),
+        _declared_test(dataset, recipe) if section.test == "declared" else found.get("test"),
+        len(known) if len(learnt) < len(known) else None,
+    )
 
 
-def _labelled(arrays: SmallArrays, rows: NDArray[np.int64] | None = None) -> Labelled:
-    chosen = slice(None) if rows is None else rows
-    return arrays.images[chosen], arrays.labels[chosen].astype(np.float32)
+def _to_learn_from(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """What is divided: everything, or what the data do not declare to be for validation or test."""
+    if recipe.split.declared == "none" or not dataset.splits:
+        return dataset
+    if "train" not in dataset.splits:
+        raise DataError(
+            f"{dataset.location}: declares no training images (only {', '.join(dataset.splits)}); "
+            "to divide them all, set split.declared: none in the recipe"
+        )
+    return dataset.select("train")
+
+
+def _declared_test(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """The data's own test split, or what the recipe takes of it."""
+    if "test" not in dataset.splits:
+        raise DataError(
+            f"{dataset.location}: declares no test images, and the recipe measures on those; give data with "
+            "a train and a test part, or set split.test in the recipe to a share"
+        )
+    test, most = dataset.select("test"), recipe.split.test_images
+    return test if most is None else limited(test, most, recipe.split.seed)
+
+
+def _decoded(part: Dataset, recipe: Recipe, cache: Path) -> Labelled:
+    if recipe.input.resize:
+        arrays = decode_squares(part, input_config(recipe), cache=cache)
+    else:
+        arrays = decode_small(part, side=recipe.input.side, cache=cache)
+    return arrays.images, arrays.labels.astype(np.float32)
+
+
+def _fingerprint(parts: _Parts) -> str:
+    hashes = [*parts.training.hashes, *parts.validation.hashes]
+    return content_fingerprint(hashes, np.concatenate([parts.training.labels, parts.validation.labels]))

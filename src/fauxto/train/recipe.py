@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from fauxto.errors import UsageError
 
@@ -17,8 +17,8 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class NetSection(_Section):
-    """The architecture: `trace` is fauxto's own residual net (see `fauxto.train.nets.TraceNet`)."""
+class TraceSection(_Section):
+    """fauxto's own residual net, see `fauxto.train.nets.TraceNet`."""
 
     architecture: Literal["trace"] = "trace"
     widths: tuple[int, ...] = (96, 192)
@@ -27,19 +27,93 @@ class NetSection(_Section):
     dropout: Share = 0.0
 
 
+class DenseSection(_Section):
+    """One layer of a head: units, activation, then batch normalisation, then dropout."""
+
+    units: int = Field(ge=1)
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    batch_norm: bool = False
+    dropout: Share = 0.0
+
+
+class BackboneSection(_Section):
+    """A timm net without its classifier, under a head of its own.
+
+    `backbone` is timm's name, best with the tag of its weights (`resnet50.tv_in1k`). `pretrained` takes
+    timm's weights, `weights` those of a file (relative to the recipe). A `frozen` backbone is not trained.
+    `pooling` is `flatten` (all of the last map), `average` (global average pooling) or `own` (what timm gives
+    this backbone, such as a class token). `head` lists dense layers; none is a linear classifier. `output`
+    is one sigmoid unit, or two classes under a softmax whose logit is the difference of the two.
+    """
+
+    architecture: Literal["timm"] = "timm"
+    backbone: str = Field(min_length=1)
+    pretrained: bool = True
+    weights: Path | None = None
+    frozen: bool = False
+    pooling: Literal["flatten", "average", "own"] = "own"
+    head: tuple[DenseSection, ...] = ()
+    output: Literal["sigmoid", "softmax"] = "sigmoid"
+
+
+def _architecture(net: Any) -> Any:
+    """The tag of a net section: a backbone is named where there is one; `trace` is the default."""
+    if isinstance(net, dict):
+        return net.get("architecture", "timm" if "backbone" in net else "trace")
+    return getattr(net, "architecture", None)
+
+
+NetSection = Annotated[
+    Annotated[TraceSection, Tag("trace")] | Annotated[BackboneSection, Tag("timm")],
+    Discriminator(
+        _architecture,
+        custom_error_type="architecture",
+        custom_error_message="the architecture is trace, or timm with a backbone",
+    ),
+]
+
+
 class InputSection(_Section):
-    """What the net reads: a square of `side` pixels, normalised as (x / 255 - mean) / std."""
+    """What the net reads: a square of `side` pixels, normalised as (x / 255 - mean) / std.
+
+    With `resize` images of other sizes are cut to their centre square and resized; without it they are an
+    error, because resizing changes the traces that a detector looks for.
+    """
 
     side: int = Field(ge=8, le=1024)
+    resize: bool = False
+    interpolation: Literal["bilinear", "bicubic", "box", "lanczos"] = "bicubic"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
 
 
 class SplitSection(_Section):
-    """Shares of the data; the content hash of each image decides its side, so duplicates stay together."""
+    """How the images are divided; content hashes decide, so duplicates stay together.
 
+    `declared` says which splits of the data themselves stand: `all`; `test`, where validation is taken from
+    the training images even if the data declare one; or `none`, where everything is put together and
+    divided. `validation` and `test` are shares of what is divided. `test: declared` takes the data's own test
+    split, at most `test_images` of it. A test part is measured once, at the end.
+    """
+
+    declared: Literal["all", "test", "none"] = "all"
     validation: Share = 0.05
+    test: Share | Literal["declared"] = 0.0
+    test_images: int | None = Field(default=None, ge=2)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _possible(self) -> SplitSection:
+        if self.test == "declared" and self.declared == "none":
+            raise ValueError("test: declared needs declared: all or test")
+        if self.validation + self.held_out >= 1:
+            raise ValueError("nothing is left to train on: validation and test add up to 1 or more")
+        return self
+
+    @property
+    def held_out(self) -> float:
+        """The share of what is divided that is held out for the test."""
+        return 0.0 if self.test == "declared" else self.test
 
 
 class AugmentSection(_Section):
@@ -65,9 +139,14 @@ class NegativesSection(_Section):
 
 
 class OptimizerSection(_Section):
-    """`muon` orthogonalises the updates of convolutions and leaves all else to AdamW."""
+    """`muon` orthogonalises the updates of convolutions and leaves all else to AdamW; only for `trace`.
 
-    name: Literal["adamw", "sgd", "muon"] = "adamw"
+    The learning rate rises over the share `warmup` of all steps and then falls to zero (`trapezoid`), or
+    stays (`constant`).
+    """
+
+    name: Literal["adam", "adamw", "sgd", "muon"] = "adamw"
+    schedule: Literal["trapezoid", "constant"] = "trapezoid"
     rate: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     warmup: Share = 0.1
@@ -92,10 +171,15 @@ class DomainSection(_Section):
 
 
 class BundleSection(_Section):
-    """How the finished net becomes a bundle: thresholds, views, and what its card says."""
+    """How the finished net becomes a bundle: calibration, thresholds, views, and what its card says.
 
-    name: str
-    version: str
+    `calibration: none` leaves the net's own probability as it is, as published systems do; the verdict's
+    thresholds are chosen on validation all the same.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
+    version: str = Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")
+    calibration: Literal["platt", "none"] = "platt"
     max_fpr: Share = 0.01
     max_miss: Share = 0.01
     flip_average: bool = False
@@ -105,11 +189,12 @@ class BundleSection(_Section):
 
 
 class Recipe(_Section):
-    """One training run, complete."""
+    """One training run, complete. `subset` learns from so many images only, of each class its share."""
 
     seed: int = 0
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    net: NetSection = NetSection()
+    subset: int | None = Field(default=None, ge=2)
+    net: NetSection = TraceSection()
     input: InputSection
     split: SplitSection = SplitSection()
     augment: AugmentSection = AugmentSection()
@@ -118,15 +203,40 @@ class Recipe(_Section):
     stop: StopSection
     bundle: BundleSection
 
+    @model_validator(mode="after")
+    def _fitting(self) -> Recipe:
+        if self.optimizer.name == "muon" and self.net.architecture != "trace":
+            raise ValueError("optimizer.name: muon is for the trace net; take adamw")
+        return self
+
+    def limited(self, images: int) -> Recipe:
+        """The same run on at most `images` images, and at most as many of a declared test split."""
+        split = self.split
+        if split.test == "declared":
+            least = min(images, split.test_images or images)
+            split = split.model_copy(update={"test_images": least})
+        return self.model_copy(update={"subset": min(images, self.subset or images), "split": split})
+
+    def without_pretrained(self) -> Recipe:
+        """The same run from random weights.
+
+        Raises:
+            UsageError: the net has no pretrained weights to leave out.
+        """
+        if not isinstance(self.net, BackboneSection):
+            raise UsageError("--no-pretrained: this recipe's net is trained from random weights anyway")
+        net = self.net.model_copy(update={"pretrained": False, "weights": None})
+        return self.model_copy(update={"net": net})
+
 
 def load_recipe(path: Path) -> Recipe:
-    """Read and check a recipe.
+    """Read and check a recipe; a path in it is relative to it.
 
     Raises:
         UsageError: the file is missing, no YAML, or a value is not allowed; names the field.
     """
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"{path}: cannot read the recipe ({error.strerror})") from error
     except yaml.YAMLError as error:
@@ -134,3 +244,10 @@ def load_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise UsageError(f"{path}: {faults}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a YAML text file") from error
+    net = recipe.net
+    if isinstance(net, BackboneSection) and net.weights is not None:
+        net = net.model_copy(update={"weights": path.parent / net.weights})
+        recipe = recipe.model_copy(update={"net": net})
+    return recipe

@@ -1,50 +1,93 @@
-"""`fauxto train` from end to end: recipe, data, training, curves, bundle."""
+"""`fauxto train` from end to end: recipe, data, training, curves, bundle, test."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
+from fauxto.errors import UsageError
+from fauxto.evaluate import evaluate
+from fauxto.models import load_bundle
 from fauxto.train.curves import plot_curves
 from fauxto.train.export import export_bundle
-from fauxto.train.fit import load_weights, train
+from fauxto.train.fit import load_weights, read_run_info, starting_weights, train
 from fauxto.train.prepare import prepare
-from fauxto.train.recipe import load_recipe
+from fauxto.train.recipe import Recipe, load_recipe
 
 
-def run(
-    recipe_file: Path,
-    data: Path,
-    output: Path,
-    *,
-    negatives: Path | None = None,
-    resume: bool = False,
-    epochs_now: int | None = None,
-    devices: int = 1,
-) -> Path | None:
+@dataclass(frozen=True)
+class Options:
+    """What a run may be told besides its recipe.
+
+    Attributes:
+        negatives: data set whose photographs are hard negatives.
+        weights: file that the net starts from, in place of the recipe's.
+        pretrained: False starts from random weights whatever the recipe says.
+        images: learn from at most so many images, and test on at most as many.
+        micro_batch: images that go through the net at once, at least 4; None takes whole batches.
+        workers: processes that prepare batches; None takes some with a GPU and none without.
+        devices: processes or GPUs.
+        resume: go on after the last finished epoch.
+        epochs_now: stop after this many epochs in all.
+    """
+
+    negatives: Path | None = None
+    weights: Path | None = None
+    pretrained: bool = True
+    images: int | None = None
+    micro_batch: int | None = None
+    workers: int | None = None
+    devices: int = 1
+    resume: bool = False
+    epochs_now: int | None = None
+
+
+def run(recipe_file: Path, data: Path, output: Path, options: Options | None = None) -> Path | None:
     """Run a recipe.
 
     Args:
         recipe_file: YAML.
         data: labelled images.
-        output: gets recipe.json, run.json, metrics.csv, curves.png, checkpoints/, cache/ and bundle/.
-        negatives: data set whose photographs are hard negatives.
-        resume: go on after the last finished epoch.
-        epochs_now: stop after this many epochs in all.
-        devices: processes or GPUs.
+        output: gets recipe.json, run.json, metrics.csv, curves.png, checkpoints/, cache/, bundle/ and, where
+            the recipe holds out a test part, test/ with what `fauxto evaluate` writes.
+        options: what the recipe does not say.
 
     Returns:
         The bundle's folder, or None where epochs are left to train.
 
     Raises:
-        UsageError: recipe, folder and options do not go together.
+        UsageError: recipe, weights, folder and options do not go together.
         DataError: the data cannot be used.
     """
-    recipe = load_recipe(recipe_file)
-    prepared = prepare(recipe, data, output / "cache", negatives)
-    checkpoint = train(recipe, prepared, output, resume=resume, devices=devices, epochs_now=epochs_now)
+    options = options or Options()
+    recipe = _adapted(load_recipe(recipe_file), options)
+    weights = None if options.resume else starting_weights(recipe, options.weights)
+    prepared = prepare(recipe, data, output / "cache", options.negatives)
+    checkpoint = train(
+        recipe,
+        prepared,
+        output,
+        weights=weights,
+        resume=options.resume,
+        devices=options.devices,
+        epochs_now=options.epochs_now,
+        micro_batch=options.micro_batch,
+        workers=options.workers,
+    )
     plot_curves(output / "metrics.csv", output / "curves.png")
-    if epochs_now is not None and epochs_now < recipe.stop.epochs:
+    if options.epochs_now is not None and options.epochs_now < recipe.stop.epochs:
         return None
-    info = json.loads((output / "run.json").read_text(encoding="utf-8"))
-    return export_bundle(load_weights(recipe, checkpoint), recipe, prepared, output / "bundle", info)
+    net = load_weights(recipe, checkpoint)
+    bundle = export_bundle(net, recipe, prepared, output / "bundle", read_run_info(output))
+    if prepared.test is not None:
+        command = f"fauxto train {recipe_file.name} --data {data.name} --output {output.name}"
+        evaluate(prepared.test, load_bundle(bundle), seed=recipe.seed, command=command).write(output / "test")
+    return bundle
+
+
+def _adapted(recipe: Recipe, options: Options) -> Recipe:
+    if not options.pretrained:
+        if options.weights is not None:
+            raise UsageError("--weights and --no-pretrained contradict each other; give one of them")
+        recipe = recipe.without_pretrained()
+    return recipe if options.images is None else recipe.limited(options.images)

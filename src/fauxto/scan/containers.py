@@ -1,0 +1,166 @@
+"""Images inside tar and zip archives and parquet tables, read in place: nothing is ever unpacked to disk.
+
+A member that cannot be judged is an error record and the rest goes on; damage that ends the archive is a last
+error record under the archive's own name.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from fauxto.errors import InputError, MissingExtraError
+from fauxto.images import FORMAT_EXTENSIONS, Limits, printable
+from fauxto.images.refusal import RefusedError
+from fauxto.scan.found import Found, Skipped, is_remote, stamp_of
+
+
+@dataclass(frozen=True)
+class Member:
+    """An image in a container: what the record calls it, and how its bytes are read while it is its turn."""
+
+    path: str
+    read: Callable[[], bytes]
+
+
+def contents(found: Found, limits: Limits, skipped: Skipped, start: int = 0) -> Iterator[Found]:
+    """The images of a container, with their bytes; the container itself as an error where it is damaged.
+
+    Args:
+        found: a container.
+        limits: the bytes that a member may have.
+        skipped: counts members that are no images by name.
+        start: so many are passed over unread: their records exist already.
+
+    Raises:
+        MissingExtraError: parquet without pyarrow, a remote container without fsspec.
+    """
+    number = -1
+    try:
+        _check_unchanged(found)
+        for number, member in enumerate(_members(found, limits, skipped)):
+            if number >= start:
+                yield _loaded(member)
+    except InputError as error:
+        if number + 1 >= start:
+            yield Found(found.path, error=error)
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        # A store's own errors, whatever they are, come through its file object in the middle of an archive.
+        if not is_remote(found.path):
+            raise
+        if number + 1 >= start:
+            yield Found(found.path, error=damaged(error, found.path, found.kind))
+
+
+def _members(found: Found, limits: Limits, skipped: Skipped) -> Iterator[Member]:
+    if found.kind == "parquet":
+        from fauxto.scan.tables import rows
+
+        return rows(found.path, limits)
+    if found.kind == "tar":
+        from fauxto.scan.tarballs import tar_members
+
+        return tar_members(found.path, limits, skipped)
+    from fauxto.scan.zips import zip_members
+
+    return zip_members(found.path, limits, skipped)
+
+
+def _loaded(member: Member) -> Found:
+    try:
+        return Found(member.path, data=member.read())
+    except RefusedError as refusal:
+        return Found(member.path, error=refusal.error(member.path))
+
+
+def _check_unchanged(found: Found) -> None:
+    """Refuse a container that is not the one that was listed: its members would be others."""
+    if found.stamp is None:
+        return
+    if is_remote(found.path):
+        from fauxto.scan.remote import stamp_of_remote
+
+        now = stamp_of_remote(found.path)
+    else:
+        now = stamp_of(found.path)
+    if now is not None and now != found.stamp:
+        raise RefusedError("unreadable", "it has changed since the scan began; scan it anew").error(
+            found.path
+        )
+
+
+def open_container(path: str) -> IO[bytes]:
+    """A local or remote file that can seek.
+
+    Raises:
+        InputError: `not-found` or `unreadable`.
+        MissingExtraError: a remote one without fsspec.
+    """
+    if is_remote(path):
+        from fauxto.scan.remote import open_remote
+
+        return open_remote(path)
+    try:
+        return open(path, "rb")  # noqa: PTH123 (paths may hold any bytes)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise RefusedError("not-found", "no such file; check the spelling and the current folder").error(
+            path
+        ) from error
+    except OSError as error:
+        raise RefusedError("unreadable", f"the file cannot be read ({error.strerror})").error(path) from error
+
+
+def is_image_member(name: str, skipped: Skipped) -> bool:
+    """Whether a member's name is an image's; others are counted."""
+    base = posixpath.basename(name)
+    if base.startswith("."):
+        skipped.hidden += 1
+    elif posixpath.splitext(base)[1].lower() in FORMAT_EXTENSIONS:
+        return True
+    else:
+        skipped.other += 1
+    return False
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that leads out of the archive: what it names is a trap for those who unpack."""
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or ".." in parts or (len(parts[0]) == 2 and parts[0][1] == ":"):
+        raise RefusedError(
+            "unsupported", "its name leads out of the archive; pack the image under a plain name"
+        )
+
+
+@dataclass
+class Expansion:
+    """How much a container has become by decompression, against what it was.
+
+    Image data hardly compress, so an honest archive stays far below these bounds.
+    """
+
+    packed: int = 0
+    unpacked: int = 0
+
+    FREE = 1 << 30
+    RATIO = 100
+
+    def check(self) -> None:
+        """Refuse to go on with a bomb."""
+        if self.unpacked > self.FREE and self.unpacked > self.RATIO * self.packed:
+            raise RefusedError(
+                "too-large",
+                f"it expands to more than {self.RATIO} times its size, as decompression bombs do; "
+                "unpack it yourself if you trust it",
+            )
+
+
+def damaged(error: Exception, path: str, what: str) -> InputError:
+    """The error of an archive that ends or breaks in the middle."""
+    said = printable(str(error)).rstrip(".") or type(error).__name__
+    return RefusedError(
+        "corrupt", f"the {what} is damaged here ({said[:200]}); copy or download it again"
+    ).error(path)

@@ -1,0 +1,261 @@
+"""Batches through the stages: list and unpack, read and prepare, judge; in order, queues bounded.
+
+Listing runs in one thread, reading, decoding and provenance in as many as there are cores, and the models in
+the thread that asks for the records. docs/scale.md says why threads and not processes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fauxto.detector import Detector, Prepared
+from fauxto.errors import InputError
+from fauxto.images import Limits, printable, read_bytes
+from fauxto.record import Record
+from fauxto.scan.found import STANDARD_INPUT, Found, Skipped, is_remote
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+BATCH_SIZE = 32
+# Bytes out of containers wait in a batch; one of large images is cut short. Both bounds depend on the inputs
+# alone, so every engine and every resumed run puts the same images into the same batch.
+BATCH_BYTES = 64 << 20
+_LISTED_AHEAD = 2
+_REMOTE_READS = 16
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive inputs of one partition of a scan; an empty last one says that the partition ends."""
+
+    inputs: tuple[Found, ...]
+    partition: int = 0
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The records of a batch, in its order, and what they were made from."""
+
+    batch: Batch
+    records: Sequence[Record]
+    prepared: Sequence[Prepared]
+
+
+def expand(inputs: Iterable[Found], limits: Limits, skipped: Skipped, start: int = 0) -> Iterator[Found]:
+    """Open what holds many images.
+
+    Args:
+        inputs: as `find` lists them; with `start`, those of one partition.
+        limits: of the bytes of a member.
+        skipped: counts members that are no images by name.
+        start: so many images are passed over: their records exist already.
+    """
+    for found in inputs:
+        if found.kind != "image" and found.error is None:
+            from fauxto.scan.containers import contents
+
+            yield from contents(found, limits, skipped, start)
+            start = 0
+        elif start:
+            start -= 1
+        else:
+            yield found
+
+
+def in_batches(inputs: Iterable[Found], partition: int = 0) -> Iterator[Batch]:
+    """Cut the inputs of a partition into batches of at most `BATCH_SIZE` and about `BATCH_BYTES`."""
+    chunk: list[Found] = []
+    size = 0
+    for found in inputs:
+        chunk.append(found)
+        size += len(found.data or b"")
+        if len(chunk) == BATCH_SIZE or size >= BATCH_BYTES:
+            yield Batch(tuple(chunk), partition)
+            chunk, size = [], 0
+    if chunk:
+        yield Batch(tuple(chunk), partition)
+    yield Batch((), partition, last=True)
+
+
+def judged(
+    batches: Iterable[Batch], detector: Detector, limits: Limits, threads: int
+) -> Generator[Judged, None, None]:
+    """Judge batches in order.
+
+    The first batch goes straight through: a scan of a few files needs no threads and does not wait for them.
+
+    Args:
+        batches: taken as they are needed, a few ahead.
+        detector: the models.
+        limits: of the bytes of an image.
+        threads: that read and decode; with 1 everything happens in the calling thread.
+    """
+
+    def prepare(batch: Batch) -> list[Prepared]:
+        return prepare_batch(batch, detector, limits)
+
+    remaining = iter(batches)
+    begun = False
+    for batch in remaining:
+        if begun and batch.inputs and threads > 1:
+            listed = prefetched(chain([batch], remaining), _LISTED_AHEAD)
+            for later, prepared in _in_order(listed, prepare, threads):
+                yield _judge(later, prepared, detector)
+            return
+        begun = begun or bool(batch.inputs)
+        yield _judge(batch, prepare(batch), detector)
+
+
+def _judge(batch: Batch, prepared: list[Prepared], detector: Detector) -> Judged:
+    return Judged(batch, detector.judge(prepared), prepared)
+
+
+# Reading
+
+
+def prepare_batch(batch: Batch, detector: Detector, limits: Limits) -> list[Prepared]:
+    """Read, decode and inspect the inputs of a batch, the remote ones read at the same time."""
+    remote = _remote_reads(batch.inputs, limits)
+    return [_prepare(found, detector, limits, remote) for found in batch.inputs]
+
+
+def _remote_reads(inputs: Sequence[Found], limits: Limits) -> dict[str, Future[bytes]]:
+    paths = {
+        found.path for found in inputs if found.data is None and found.error is None and is_remote(found.path)
+    }
+    if not paths:
+        return {}
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fauxto.scan.remote import read_remote
+
+    # Reading a remote image is mostly waiting, so many more at a time than there are cores.
+    with ThreadPoolExecutor(min(_REMOTE_READS, len(paths))) as pool:
+        return {path: pool.submit(read_remote, path, limits) for path in paths}
+
+
+def _prepare(
+    found: Found, detector: Detector, limits: Limits, remote: Mapping[str, Future[bytes]]
+) -> Prepared:
+    source: Any
+    try:
+        if found.error is not None:
+            raise found.error
+        if found.data is not None:
+            source = found.data
+        elif found.path == STANDARD_INPUT:
+            source = sys.stdin.buffer
+        elif found.path in remote:
+            source = remote[found.path].result()
+        else:
+            source = read_unchanged(found.path, limits)
+    except InputError as error:
+        return Prepared(printable(found.path), error=error)
+    return detector.prepare(source, name=found.path)
+
+
+def read_unchanged(path: str, limits: Limits) -> bytes:
+    """The bytes of a file, refused where somebody writes to it meanwhile: they would be of neither state.
+
+    A file that is replaced as a whole is fine; its old or its new bytes were read.
+
+    Raises:
+        InputError: as `read_bytes`, or `unreadable` where the file changed.
+    """
+    before = _state(path)
+    data = read_bytes(path, limits=limits)
+    after = _state(path)
+    same_file = before is not None and after is not None and before[0] == after[0]
+    if same_file and (before != after or len(data) != after[1]):  # type: ignore[index]
+        raise InputError(
+            "unreadable",
+            f"{printable(path)}: the file changed while it was read; scan it when it is complete",
+        )
+    return data
+
+
+def _state(path: str) -> tuple[tuple[int, int], int, int] | None:
+    """Which file it is, its size and time of change; None where it cannot be asked."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (paths may hold any bytes)
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino), status.st_size, status.st_mtime_ns
+
+
+# Queues
+
+
+@dataclass(frozen=True)
+class _Failure:
+    error: BaseException
+
+
+_END = object()
+
+
+def prefetched(items: Iterable[T], depth: int) -> Iterator[T]:
+    """The items, taken by another thread, at most `depth` ahead of the one asked for."""
+    from queue import Full, Queue
+    from threading import Event, Thread
+
+    queue: Queue[Any] = Queue(depth)
+    stopped = Event()
+
+    def put(item: object) -> bool:
+        while not stopped.is_set():
+            try:
+                queue.put(item, timeout=0.1)
+            except Full:
+                continue
+            return True
+        return False
+
+    def fill() -> None:
+        try:
+            for item in items:
+                if not put(item):
+                    return
+        except BaseException as error:  # whoever asks for the items must learn of it
+            put(_Failure(error))
+        else:
+            put(_END)
+
+    Thread(target=fill, name="fauxto-list", daemon=True).start()
+    try:
+        while (item := queue.get()) is not _END:
+            if isinstance(item, _Failure):
+                raise item.error
+            yield item
+    finally:
+        stopped.set()
+
+
+def _in_order(items: Iterable[T], work: Callable[[T], R], threads: int) -> Iterator[tuple[T, R]]:
+    """Each item and what `work` made of it in one of `threads`, in the order of the items."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    pending: deque[tuple[T, Future[R]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="fauxto-prepare")
+    try:
+        for item in items:
+            pending.append((item, pool.submit(work, item)))
+            if len(pending) > threads:
+                done, future = pending.popleft()
+                yield done, future.result()
+        while pending:
+            done, future = pending.popleft()
+            yield done, future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
