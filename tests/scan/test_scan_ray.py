@@ -70,6 +70,7 @@ def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 90
         time.sleep(0.01)
 
 
+@pytest.mark.long
 def test_without_an_address_this_machine_is_the_cluster_and_a_killed_scan_goes_on(
     images: Path, bright_bundle: Path, tmp_path: Path
 ) -> None:
