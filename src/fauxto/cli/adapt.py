@@ -47,7 +47,7 @@ def adapt(
     print(promise(found))
     if found.found_after <= found.found_before:
         print(
-            "fauxto: it finds no more of them than before; give more images of both kinds, or another --model",
+            "fauxto: it finds no more of them than before; give more images of both, or another --model",
             file=sys.stderr,
         )
     if found.left_out:
