@@ -116,6 +116,16 @@ def test_too_few_images_are_refused_with_their_number(bundle: Path, tmp_path: Pa
     assert not (tmp_path / "adapted").exists()
 
 
+def test_images_that_the_features_do_not_tell_apart_are_refused(bundle: Path, tmp_path: Path) -> None:
+    for name, level in (("real", 1), ("fake", 9)):  # the same pictures in other bytes
+        (tmp_path / "same" / name).mkdir(parents=True)
+        for seed in range(12):
+            picture(seed, False).save(tmp_path / "same" / name / f"{seed}.png", compress_level=level)
+    with pytest.raises(DataError, match="nothing was learnt"):
+        adapt(load(tmp_path / "same"), load_bundle(bundle), tmp_path / "adapted")
+    assert not (tmp_path / "adapted").exists()
+
+
 def test_a_model_without_features_is_refused(data: Path, bright_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="gives no features"):
         adapt(load(data), load_bundle(bright_bundle), tmp_path / "adapted")

@@ -217,7 +217,7 @@ def adapt(
     Raises:
         UsageError: `output` is in use or cannot be written.
         MissingExtraError: the onnx package is not installed.
-        DataError: too few images.
+        DataError: too few images, or the features do not tell them apart.
         BundleError: the model gives no features, or not its golden scores on this machine.
     """
     require_onnx()
@@ -237,6 +237,11 @@ def adapt(
     ai = bundle.config.thresholds.ai
     threshold = float(np.log(max(ai, 1e-12)) - np.log(max(1 - ai, 1e-12)))
     addition, adaptation = fit_addition(found, threshold, bundle.config.thresholds.max_fpr)
+    if not addition.weights.any():
+        raise DataError(
+            f"{dataset.location}: by its features {bundle.config.name} cannot tell these AI-generated images "
+            "from the photographs, so nothing was learnt; give more of both, or take another --model"
+        )
     model = with_addition(bundle.folder / "model.onnx", addition, bundle.config.calibration.slope)
     config = _config(bundle.config, model, dataset)
     adaptation = replace(

@@ -45,6 +45,11 @@ def adapt(
         found = make(dataset, bundle, output, progress)
     print(summary(found))
     print(promise(found))
+    if found.found_after <= found.found_before:
+        print(
+            "fauxto: it finds no more of them than before; give more images of both, or another --model",
+            file=sys.stderr,
+        )
     if found.left_out:
         print(
             f"fauxto: left out: {found.left_out} (copies, unreadable, or outside the model's domain)",

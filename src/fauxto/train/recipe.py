@@ -44,6 +44,10 @@ class BackboneSection(_Section):
     `pooling` is `flatten` (all of the last map), `average` (global average pooling) or `own` (what timm gives
     this backbone, such as a class token). `head` lists dense layers; none is a linear classifier. `output`
     is one sigmoid unit, or two classes under a softmax whose logit is the difference of the two.
+
+    With `blocks` a vision transformer is read after these blocks, numbered from 1, in place of `pooling`, and
+    cut behind the last of them; `low_rank` then tunes them by matrices of this rank, with all else frozen.
+    `released` is when the backbone was published (YYYY-MM): the card then says which generators are newer.
     """
 
     architecture: Literal["timm"] = "timm"
@@ -52,8 +56,23 @@ class BackboneSection(_Section):
     weights: Path | None = None
     frozen: bool = False
     pooling: Literal["flatten", "average", "own"] = "own"
+    blocks: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    low_rank: int = Field(default=0, ge=0)
     head: tuple[DenseSection, ...] = ()
     output: Literal["sigmoid", "softmax"] = "sigmoid"
+    released: str | None = Field(default=None, pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BackboneSection:
+        if list(self.blocks) != sorted(set(self.blocks)):
+            raise ValueError("blocks must be named once each, in ascending order")
+        if self.blocks and self.pooling != "own":
+            raise ValueError("blocks are read in their own way; leave pooling out")
+        if self.low_rank and not self.blocks:
+            raise ValueError("low_rank tunes the blocks that are read; name them by blocks")
+        if self.low_rank and self.frozen:
+            raise ValueError("a frozen backbone is not tuned; leave out frozen, or set low_rank: 0")
+        return self
 
 
 def _architecture(net: Any) -> Any:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from fauxto.errors import UsageError
 from fauxto.evaluate import evaluate
+from fauxto.evaluate.schema import Metrics
 from fauxto.models import load_bundle
 from fauxto.train.curves import plot_curves
 from fauxto.train.export import export_bundle
 from fauxto.train.fit import load_weights, read_run_info, starting_weights, train
+from fauxto.train.generators import newer_than
 from fauxto.train.prepare import prepare
-from fauxto.train.recipe import Recipe, load_recipe
+from fauxto.train.recipe import BackboneSection, Recipe, load_recipe
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,17 @@ def run(recipe_file: Path, data: Path, output: Path, options: Options | None = N
     bundle = export_bundle(net, recipe, prepared, output / "bundle", read_run_info(output))
     if prepared.test is not None:
         command = f"fauxto train {recipe_file.name} --data {data.name} --output {output.name}"
-        evaluate(prepared.test, load_bundle(bundle), seed=recipe.seed, command=command).write(output / "test")
+        found = evaluate(prepared.test, load_bundle(bundle), seed=recipe.seed, command=command)
+        found.write(output / "test")
+        _add_generators(bundle / "MODEL_CARD.md", recipe, found.metrics)
     return bundle
+
+
+def _add_generators(card: Path, recipe: Recipe, metrics: Metrics) -> None:
+    """Say in the card how the test went by generator, where the recipe says how old its backbone is."""
+    if isinstance(recipe.net, BackboneSection) and recipe.net.released is not None:
+        text = newer_than(recipe.net.released, metrics.result.ai_sources)
+        card.write_text(card.read_text(encoding="utf-8").rstrip("\n") + "\n\n" + text, encoding="utf-8")
 
 
 def _adapted(recipe: Recipe, options: Options) -> Recipe:
