@@ -15,6 +15,9 @@ from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from fauxto.errors import BundleError
+from fauxto.models.config import InputConfig
+from fauxto.models.golden import golden_images
+from fauxto.models.preprocess import batch_input
 from fauxto.train.tower.clip import Tower
 from fauxto.train.tower.heads import Head
 from fauxto.train.tower.recipe import TowerSection
@@ -31,23 +34,30 @@ class HeadedTower(nn.Module):
     def __init__(self, tower: Tower, section: TowerSection, head: Head, gate: Head | None) -> None:
         super().__init__()
         self.tower, self.section = tower, section
-        self.head, self.gate = _linear(head), None if gate is None else _linear(gate)
+        self.head, self.gate = _Linear(head), None if gate is None else _Linear(gate)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """(N, 3, side, side) to logit (N,), features (N, D) and, with a gate, photograph (N,)."""
         features = self.tower.features(image, self.section.blocks, patch_means=self.section.patch_means)
-        found = (self.head(features).squeeze(1), features)
-        return found if self.gate is None else (*found, self.gate(features).squeeze(1))
+        found = (self.head(features), features)
+        return found if self.gate is None else (*found, self.gate(features))
 
 
-def _linear(head: Head) -> nn.Linear:
-    """A head's standardisation and weights as one linear unit."""
-    unit = nn.Linear(len(head.weights), 1)
-    slopes = (head.weights / head.scale).astype(np.float64)
-    with torch.no_grad():
-        unit.weight.copy_(torch.from_numpy(slopes.astype(np.float32))[None])
-        unit.bias.fill_(head.bias - float(head.mean @ slopes))
-    return unit
+class _Linear(nn.Module):
+    """A head's standardisation and weights; centred first, so that little is lost to rounding."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.from_numpy(head.mean.astype(np.float32)))
+        self.unit = nn.Linear(len(head.weights), 1)
+        with torch.no_grad():
+            self.unit.weight.copy_(torch.from_numpy(head.weights / head.scale)[None])
+            self.unit.bias.fill_(head.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, D) to logits (N,)."""
+        found: Tensor = self.unit(features - self.mean).squeeze(1)
+        return found
 
 
 Stored = tuple[NDArray[np.int8], NDArray[np.float16] | NDArray[np.float32]]
@@ -99,7 +109,7 @@ def round_weights(tower: Tower, bits: int) -> None:
         tower.pos.copy_(tower.pos.half().float())
 
 
-def write_onnx(net: HeadedTower, side: int, path: Path) -> float:
+def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
     """Export with a free batch size and check against the net.
 
     Weights are stored as integers and dequantised before the multiplication: products of uint8 and int8
@@ -111,7 +121,7 @@ def write_onnx(net: HeadedTower, side: int, path: Path) -> float:
     Raises:
         BundleError: it is not below 1e-3.
     """
-    example = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    example = torch.from_numpy(batch_input(golden_images(config.side)[:2], config))
     outputs = ["logit", "features"] + ([] if net.gate is None else ["photograph"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

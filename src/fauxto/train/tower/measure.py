@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from fauxto.evaluate.calibration import threshold_for_fpr
+from fauxto.models.bundle import sigmoid
 from fauxto.train.tower.pictures import Pictures
 
 
@@ -47,11 +48,13 @@ def yardstick(pictures: Pictures, logits: NDArray[np.float64], rows: NDArray[np.
     labels, scores = pictures.labels[rows], logits[rows]
     by_group = group_aurocs(pictures, logits)
     groups = np.unique(pictures.groups[rows])
-    threshold = threshold_for_fpr(scores[labels == 0], 0.01) if len(groups) else 0.0
+    # A probability, because thresholds are; the order of the scores is what counts.
+    chances = sigmoid(scores)
+    threshold = threshold_for_fpr(chances[labels == 0], 0.01)
     return Yardstick(
         float(roc_auc_score(labels, scores)),
         float(np.mean([by_group[str(group)] for group in groups])),
-        float((scores[labels == 1] >= threshold).mean()),
+        float((chances[labels == 1] >= threshold).mean()),
         int(rows.sum()),
         len(groups),
     )

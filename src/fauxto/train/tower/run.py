@@ -147,7 +147,7 @@ def export(
     folder = output / "bundle"
     folder.mkdir(parents=True, exist_ok=True)
     net = HeadedTower(tower, recipe.net, head, None if gate is None else gate.head).float().cpu().eval()
-    write_onnx(net, recipe.input.side, folder / "model.onnx")
+    write_onnx(net, recipe.input_config(), folder / "model.onnx")
     matched = pictures.matched
     slope, intercept = fit_platt(held_out["clean"][matched], pictures.labels[matched])
     scores = sigmoid(slope * held_out["clean"] + intercept)
