@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_only
+
 from fauxto.errors import UsageError
 from fauxto.evaluate import evaluate
 from fauxto.models import load_bundle
@@ -53,7 +55,7 @@ def run(recipe_file: Path, data: Path, output: Path, options: Options | None = N
         options: what the recipe does not say.
 
     Returns:
-        The bundle's folder, or None where epochs are left to train.
+        The bundle's folder, or None where epochs are left to train, or in all processes but the first.
 
     Raises:
         UsageError: recipe, weights, folder and options do not go together.
@@ -74,6 +76,8 @@ def run(recipe_file: Path, data: Path, output: Path, options: Options | None = N
         micro_batch=options.micro_batch,
         workers=options.workers,
     )
+    if rank_zero_only.rank:
+        return None  # one of several processes: the first alone writes what comes after training
     plot_curves(output / "metrics.csv", output / "curves.png")
     if options.epochs_now is not None and options.epochs_now < recipe.stop.epochs:
         return None
