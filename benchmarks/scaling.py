@@ -2,10 +2,11 @@
 
     python benchmarks/scaling.py [--images 20000] [--nodes 1 2 4] [--output results/scaling.json]
 
-Each node is Ray's own processes, its workers pinned to a core of its own; the driver's node judges nothing. More
-nodes than cores would share cores, so the nodes are cut to the cores there are, and the result says how many there
-were. The rate is that of the steady part: from the first stored part to the last, so that the start of the cluster,
-which does not grow with the images, is left out and stated apart. Needs the extra `ray`.
+Each node is Ray's own processes, its workers pinned to a core of its own; the driver's node judges nothing.
+More nodes than cores would share cores, so the nodes are cut to the cores there are, and the result says
+how many there were. The rate is that of the steady part: from the first stored part to the last, so that
+the start of the cluster, which does not grow with the images, is left out and stated apart. Needs the extra
+`ray`.
 """
 
 from __future__ import annotations

