@@ -153,6 +153,7 @@ def main() -> None:
             str(count): round(inference(count, arguments.images // 4, "CPUExecutionProvider"))
             for count in sorted({1, cores, 2 * cores})
         },
+        "record_bytes": round(len(encoded(records, "jsonl")) / len(records)),
         "model_by_openvino_per_s": None if vino is None else round(vino),
     }
     print(json.dumps(result, indent=2))

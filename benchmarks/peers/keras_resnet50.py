@@ -1,4 +1,4 @@
-"""ResNet50 at 224 px in Keras on tensorflow-cpu, as the reference systems run it: python keras_resnet50.py FILE..."""
+"""ResNet50 at 224 px in Keras on tensorflow-cpu, as in the reference systems: keras_resnet50.py FILE..."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
 """fauxto beside its peers, in one run, each in its own environment and through its own way in.
 
-    python benchmarks/peers/measure.py [--images FOLDER] [--model NAME] [--work FOLDER] [--output results/peers.json]
+    python benchmarks/peers/measure.py [--images FOLDER] [--model NAME] [--work FOLDER] [--output FILE]
 
 | peer | what it is |
 |---|---|
