@@ -10,7 +10,7 @@ import onnxruntime
 from PIL import Image
 
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
-mean, std = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+mean, std = np.array([0.485, 0.456, 0.406], "f4"), np.array([0.229, 0.224, 0.225], "f4")
 for start in range(2, len(sys.argv), 32):
     paths = sys.argv[start : start + 32]
     squares = [np.asarray(Image.open(path).convert("RGB").resize((224, 224))) for path in paths]

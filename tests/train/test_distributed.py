@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 RECIPE = """
@@ -42,7 +43,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def losses(tree: Path, folder: Path, batch: int, devices: int, seed: int = 3) -> np.ndarray:  # type: ignore[type-arg]
+def losses(tree: Path, folder: Path, batch: int, devices: int, seed: int = 3) -> NDArray[np.float64]:
     """Training and validation loss of every epoch, shape (epochs, 2)."""
     folder.mkdir()
     recipe = folder / "recipe.yaml"
