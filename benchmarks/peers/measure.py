@@ -82,7 +82,7 @@ def environment(work: Path, peer: Peer | None) -> Path:
     if not done.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         if peer is not None:
-            pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, *peer.requirements], check=True)
         done.touch()
     return folder
