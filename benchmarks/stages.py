@@ -111,7 +111,7 @@ def openvino(images: int) -> dict[str, float] | None:
     pixels = rng.integers(0, 256, (BATCH_SIZE, side, side, 3), dtype=np.uint8)
     batch = normalise(pixels, bundle.config.input)
     expected = bundle.run(batch)
-    found = {}
+    found: dict[str, float] = {}
     for name, settings in (("default", {}), ("float32", {"INFERENCE_PRECISION_HINT": "f32"})):
         model = ov.Core().compile_model(str(bundle.folder / "model.onnx"), "CPU", settings)
         given = np.asarray(model([batch])[0]).reshape(-1)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,14 +74,13 @@ def test_progress_for_machines_ends_with_the_whole_and_is_silent_elsewhere(
 def test_what_is_listed_ahead_is_bounded() -> None:
     taken = 0
 
-    def endless() -> object:
+    def endless() -> Iterator[int]:
         nonlocal taken
         while True:
             taken += 1
             yield taken
 
-    items = pipeline.prefetched(endless(), 2)  # type: ignore[arg-type]
+    items = pipeline.prefetched(endless(), 2)
     assert [next(items) for _ in range(5)] == [1, 2, 3, 4, 5]
     # Of those not asked for, two wait in the queue and one in the hand of the thread that fills it.
     assert taken <= 8
-    items.close()  # type: ignore[attr-defined]
