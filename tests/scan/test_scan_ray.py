@@ -31,10 +31,22 @@ def cluster_of(nodes: int) -> Iterator[Any]:
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(nodes):
-            cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
+            add_node(cluster)
         yield cluster
     finally:
         cluster.shutdown()
+
+
+def add_node(cluster: Any) -> None:
+    """One core more. Ray gives a node half a minute to start, which a busy machine may not keep."""
+    for attempt in range(3):
+        try:
+            cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
+        except Exception as error:
+            if "timed out during startup" not in str(error) or attempt == 2:
+                raise
+        else:
+            return
 
 
 def ordinary(scan: list[object]) -> subprocess.CompletedProcess[str]:

@@ -90,7 +90,8 @@ def train(
     )
     bundle = run(recipe, data, output, options)
     if bundle is None:
-        print(f"stopped after {epochs_now} epochs; go on with --resume")
+        if epochs_now is not None:
+            print(f"stopped after {epochs_now} epochs; go on with --resume")
         return
     print(f"bundle: {printable(str(bundle))}")
     report = output / "test" / "report.html"

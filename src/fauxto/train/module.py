@@ -74,7 +74,11 @@ class Classifier(lightning.LightningModule):
         sure = (labels - 0.5).abs() > 0.49  # CutMix has no class to be right about
         accuracy = ((logits > 0) == (labels > 0.5))[sure].float().mean()
         self.log_dict(
-            {"train_loss": loss, "train_accuracy": accuracy}, on_epoch=True, on_step=False, prog_bar=True
+            {"train_loss": loss, "train_accuracy": accuracy},
+            on_epoch=True,
+            on_step=False,
+            prog_bar=True,
+            sync_dist=True,
         )
         return loss
 

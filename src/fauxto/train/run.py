@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_only
+
 from fauxto.errors import UsageError
 from fauxto.evaluate import evaluate
 from fauxto.evaluate.schema import Metrics
@@ -60,7 +62,7 @@ def run(recipe_file: Path, data: Sequence[Path], output: Path, options: Options 
         options: what the recipe does not say.
 
     Returns:
-        The bundle's folder, or None where epochs are left to train.
+        The bundle's folder, or None where epochs are left to train, or in all processes but the first.
 
     Raises:
         UsageError: recipe, weights, folder and options do not go together.
@@ -102,6 +104,8 @@ def _run_net(recipe_file: Path, data: Path, output: Path, options: Options) -> P
         micro_batch=options.micro_batch,
         workers=options.workers,
     )
+    if rank_zero_only.rank:
+        return None  # one of several processes: the first alone writes what comes after training
     plot_curves(output / "metrics.csv", output / "curves.png")
     if options.epochs_now is not None and options.epochs_now < recipe.stop.epochs:
         return None
