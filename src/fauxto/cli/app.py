@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "fauxto.cli.evaluate",
     "calibrate": "fauxto.cli.calibrate",
     "adapt": "fauxto.cli.adapt",
+    "serve": "fauxto.cli.serve",
 }
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fauxto.cli import importing
+
 if TYPE_CHECKING:
     from fauxto import Limits, ProvenanceOptions
     from fauxto.scan.found import Found, Skipped
@@ -135,10 +137,11 @@ def scan(
 
     Exit code 0: every image judged, none ai or ai-edited; 1: at least one is; 2: something could not be read.
     """
-    from fauxto import Limits, ProvenanceOptions
-    from fauxto.scan.found import Skipped
-    from fauxto.scan.interrupt import Interruption
-    from fauxto.scan.run import EXIT_TROUBLE, Summary
+    with importing():
+        from fauxto import Limits, ProvenanceOptions
+        from fauxto.scan.found import Skipped
+        from fauxto.scan.interrupt import Interruption
+        from fauxto.scan.run import EXIT_TROUBLE, Summary
 
     request = Request(
         paths=paths,
@@ -199,11 +202,12 @@ def _how_to_go_on(request: Request) -> str:
 
 def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
     """Records to standard output or one file, in order."""
-    from fauxto import Detector, UsageError
-    from fauxto.scan.progress import progress
-    from fauxto.scan.run import scan as run
-    from fauxto.scan.sources import find
-    from fauxto.scan.writers import open_writer
+    with importing():
+        from fauxto import Detector, UsageError
+        from fauxto.scan.progress import progress
+        from fauxto.scan.run import scan as run
+        from fauxto.scan.sources import find
+        from fauxto.scan.writers import open_writer
 
     _keep_inputs(request)
     detector = Detector(request.model, limits=request.limits, provenance=request.provenance)
