@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [--few 1000] [--many 100000] [--output results/memory.json]
 
-The images are links of 500 thumbnails' files, so that the folder fits any disk; each scan is a process of its own,
-and the figure is what the operating system counted as its greatest resident set.
+The images are links of 500 thumbnails' files, so that the folder fits any disk; each scan is a process of
+its own, and the figure is what the operating system counted as its greatest resident set.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fauxto.errors import InputError
 from fauxto.images import DecodedImage, Limits, decode, open_image, printable, read_bytes, read_stream
 from fauxto.models import Bundle, BundleConfig, find_bundle, load_bundle, read_config, shipped
-from fauxto.models.preprocess import fit, normalise
+from fauxto.models.preprocess import fit, normalise, shrunk
 from fauxto.provenance import ProvenanceOptions, read_evidence
 from fauxto.record import ErrorInfo, Evidence, ImageInfo, ModelRef, Record
 from fauxto.verdict import decide
@@ -32,6 +32,7 @@ class Prepared:
     evidence: tuple[Evidence, ...] = ()
     bundle: Bundle | None = None
     square: NDArray[np.uint8] | None = None
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 class Detector:
@@ -43,6 +44,8 @@ class Detector:
         limits: of pixels and bytes, checked before decoding.
         provenance: how the readers of the file's own statements behave; offline by default.
         threads: of the model's runtime; by default the cores that this process may use.
+        thumbnail_side: longest side in pixels of a small copy that each prepared image keeps, for whoever
+            shows results; None keeps none.
 
     Raises:
         UsageError: no such model, or a trust list that cannot be read.
@@ -56,6 +59,7 @@ class Detector:
         limits: Limits = Limits(),  # noqa: B008 (frozen)
         provenance: ProvenanceOptions = ProvenanceOptions(),  # noqa: B008 (frozen)
         threads: int | None = None,
+        thumbnail_side: int | None = None,
     ) -> None:
         self._automatic = model == "auto"
         folders = list(shipped().values()) if self._automatic else [find_bundle(os.fspath(model))]
@@ -63,6 +67,7 @@ class Detector:
         self._loaded: dict[str, Bundle] = {}
         self._loading = Lock()  # several threads may prepare images at once
         self._limits, self._provenance, self._threads = limits, provenance, threads
+        self._thumbnail_side = thumbnail_side
         if provenance.trust_list is not None:
             from fauxto.provenance.trust import trust_in_force
 
@@ -112,17 +117,24 @@ class Detector:
             evidence = tuple(read_evidence(data, pixels=image.pixels, options=self._provenance))
         bundle = self._bundle_for(image.width, image.height)
         square = None if bundle is None else fit(image.pixels, bundle.config.input)
-        return Prepared(path, None, info, image.notes, evidence, bundle, square)
+        thumbnail = None if self._thumbnail_side is None else shrunk(image.pixels, self._thumbnail_side)
+        return Prepared(path, None, info, image.notes, evidence, bundle, square, thumbnail)
 
     def judge(self, prepared: Sequence[Prepared]) -> list[Record]:
         """Run the models over a batch and give the records, in order."""
         scores: dict[int, float] = {}
+        turned_away: set[int] = set()
         for bundle in {id(item.bundle): item.bundle for item in prepared if item.bundle}.values():
             rows = [index for index, item in enumerate(prepared) if item.bundle is bundle]
             squares = np.stack([prepared[index].square for index in rows])  # type: ignore[misc]
-            logits = bundle.run(normalise(squares, bundle.config.input))
-            scores.update(zip(rows, bundle.calibrate(logits).tolist(), strict=True))
-        return [self._record(item, scores.get(index)) for index, item in enumerate(prepared)]
+            outputs = bundle.outputs(normalise(squares, bundle.config.input))
+            found = zip(rows, bundle.calibrate(outputs.logits).tolist(), strict=True)
+            turned_away |= {row for row, accepted in zip(rows, outputs.accepted, strict=True) if not accepted}
+            scores.update((row, score) for row, score in found if row not in turned_away)
+        return [
+            self._record(item, scores.get(index), turned_away=index in turned_away)
+            for index, item in enumerate(prepared)
+        ]
 
     def _open(self, source: Any, name: str) -> tuple[bytes | None, DecodedImage]:
         """The file's bytes where there are any (pixels alone say nothing of their origin), and the image."""
@@ -146,13 +158,15 @@ class Detector:
                     return self._loaded[config.name]
         return None
 
-    def _record(self, item: Prepared, score: float | None) -> Record:
+    def _record(self, item: Prepared, score: float | None, *, turned_away: bool) -> Record:
         if item.error is not None:
             error = ErrorInfo(code=item.error.code, message=item.error.message)
             return Record(path=item.path, status="error", error=error, reason=item.error.message)
         bundle = item.bundle
         thresholds = None if bundle is None else bundle.thresholds
-        verdict, reason = decide(item.evidence, score, thresholds, self._why_no_score(item.image))
+        verdict, reason = decide(
+            item.evidence, score, thresholds, self._why_no_score(item, turned_away=turned_away)
+        )
         if item.notes:
             reason += f" Judged was the {', '.join(item.notes)}."
         return Record(
@@ -168,12 +182,25 @@ class Detector:
             image=item.image,
         )
 
-    def _why_no_score(self, image: ImageInfo | None) -> str:
-        """A clause for the reason of an image that no model is made for."""
-        if image is None:
+    def _why_no_score(self, item: Prepared, *, turned_away: bool) -> str:
+        """A clause for the reason of an image that has no score."""
+        if item.image is None:
             return "no model judged this image"
-        domains = "; ".join(_domain(config) for _, config in self._candidates) or "none is installed"
-        return f"no model here is made for an image of {image.width}x{image.height} pixels ({domains})"
+        if turned_away and item.bundle is not None and item.bundle.config.gate is not None:
+            name, gate = item.bundle.config.name, item.bundle.config.gate
+            return (
+                f"the image is not {gate.what}, as far as the model {name} can tell, and it judges no others"
+            )
+        size, domains = (
+            f"{item.image.width}x{item.image.height}",
+            "; ".join(map(_domain, self.configs.values())),
+        )
+        return f"no model here is made for an image of {size} pixels ({domains or 'none is installed'})"
+
+    @property
+    def configs(self) -> dict[str, BundleConfig]:
+        """The configs of the models that may be asked, by name."""
+        return {config.name: config for _, config in self._candidates}
 
 
 def _domain(config: BundleConfig) -> str:

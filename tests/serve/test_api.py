@@ -6,6 +6,8 @@ import base64
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,9 +15,26 @@ from PIL import Image
 
 from fauxto import Detector
 from fauxto.record import Record
-from live_server import LiveServer, files, picture
+from fauxto.serve.settings import Settings
+from live_server import LiveServer, files, picture, running
 
 BLACK, GREY, WHITE = 0, 128, 255
+
+
+@pytest.fixture(scope="session")
+def server(bright_bundle: Path) -> Iterator[LiveServer]:
+    """A server with the tests' model, small limits and no network."""
+    settings = Settings(
+        model=str(bright_bundle), max_bytes=1_000_000, max_body=2_500_000, max_files=8, max_pixels=10_000_000
+    )
+    with running(settings) as live:
+        yield live
+
+
+@pytest.fixture
+def client(server: LiveServer) -> Iterator[httpx.Client]:
+    with server.client() as one:
+        yield one
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,13 +15,15 @@ import typer
 from fauxto.cli import importing
 
 if TYPE_CHECKING:
-    from fauxto import Limits, ProvenanceOptions
+    from fauxto import Detector, Limits, ProvenanceOptions
+    from fauxto.report.writer import Report
     from fauxto.scan.found import Found, Skipped
     from fauxto.scan.interrupt import Interruption
     from fauxto.scan.progress import Kind, Total
     from fauxto.scan.run import Summary
 
 PART_SIZE = 4096
+_REPORT_SIDE = 320
 
 
 class OutputFormat(str, Enum):
@@ -59,6 +62,7 @@ class Request:
     resume: bool
     part_size: int
     heatmap: Path | None
+    report: Path | None
     limits: Limits
     provenance: ProvenanceOptions
     progress: ProgressFormat | None
@@ -109,6 +113,10 @@ def scan(
     heatmap: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write an overlay PNG for each image with a score.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Also write one self-contained HTML page of all results."),
+    ] = None,
     max_pixels: Annotated[int, typer.Option(help="Refuse larger images, before decoding.")] = 100_000_000,
     max_bytes: Annotated[int, typer.Option(help="Refuse larger files.")] = 100_000_000,
     trust_list: Annotated[
@@ -151,6 +159,7 @@ def scan(
         resume=resume,
         part_size=part_size,
         heatmap=heatmap,
+        report=report,
         limits=Limits(max_pixels=max_pixels, max_bytes=max_bytes),
         provenance=ProvenanceOptions(allow_network=allow_network, trust_list=trust_list),
         progress=progress,
@@ -188,6 +197,8 @@ def _check(request: Request) -> None:
         raise UsageError("--address is the address of a Ray cluster; add --engine ray")
     if request.engine is Engine.ray and request.heatmap is not None:
         raise UsageError("--heatmap works on this machine only; leave out --engine ray")
+    if request.report is not None and request.into_folder:
+        raise UsageError("--report shows the results of one run; leave out --output DIR")
     if request.into_folder and request.format not in (None, OutputFormat.jsonl, OutputFormat.parquet):
         raise UsageError("--output DIR takes --format jsonl or parquet")
     if request.into_folder and "-" in request.paths:
@@ -210,12 +221,20 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
         from fauxto.scan.writers import open_writer
 
     _keep_inputs(request)
-    detector = Detector(request.model, limits=request.limits, provenance=request.provenance)
+    detector = Detector(
+        request.model,
+        limits=request.limits,
+        provenance=request.provenance,
+        thumbnail_side=None if request.report is None else _REPORT_SIDE,
+    )
     inputs = find(request.paths, skipped, allow_network=request.provenance.allow_network)
     kind = request.progress_kind()
     writer = open_writer((request.format or OutputFormat.table).value, request.output, sys.stdout)
     try:
-        with progress(kind, summary, _total(kind, request.paths), sys.stderr) as update:
+        with (
+            progress(kind, summary, _total(kind, request.paths), sys.stderr) as update,
+            _report(request, detector) as report,
+        ):
             for records in run(
                 inputs,
                 detector,
@@ -223,6 +242,7 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
                 limits=request.limits,
                 skipped=skipped,
                 heatmaps=request.heatmap,
+                report=report,
                 progress=update,
             ):
                 writer.write(records)
@@ -234,6 +254,22 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
     except OSError as error:
         where = request.output or "standard output"
         raise UsageError(f"{where}: cannot be written ({error.strerror or error}); make room") from error
+
+
+@contextmanager
+def _report(request: Request, detector: Detector) -> Iterator[Report | None]:
+    """The HTML report that was asked for, written when the block ends."""
+    if request.report is None:
+        yield None
+        return
+    from fauxto.errors import MissingExtraError
+
+    try:
+        from fauxto.report.writer import report_file
+    except ImportError as error:
+        raise MissingExtraError("--report", "report") from error
+    with report_file(request.report, detector.configs) as report:
+        yield report
 
 
 def _total(kind: Kind, paths: list[str]) -> Total:

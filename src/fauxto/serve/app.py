@@ -21,8 +21,8 @@ from fauxto.serve.settings import Settings
 from fauxto.serve.uploads import Uploads
 
 _ABOUT = """Tells whether images were made by a generative model: what speaks for it, how strongly, and when
-nobody can tell. Errors are problem details (RFC 9457) with the stable codes of the library. Uploads are held in
-memory and gone with the answer."""
+nobody can tell. Errors are problem details (RFC 9457) with the stable codes of the library. Uploads are held
+in memory and gone with the answer."""
 
 
 def create_app(settings: Settings = Settings()) -> FastAPI:  # noqa: B008 (frozen)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from fauxto.errors import UsageError
@@ -15,6 +16,8 @@ from fauxto.train.fit import load_weights, read_run_info, starting_weights, trai
 from fauxto.train.generators import newer_than
 from fauxto.train.prepare import prepare
 from fauxto.train.recipe import BackboneSection, Recipe, load_recipe
+from fauxto.train.tower.recipe import load_tower_recipe
+from fauxto.train.tower.run import run_tower
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Options:
 
     Attributes:
         negatives: data set whose photographs are hard negatives.
+        others: parquet file of pictures that are no photographs, for the gate of a tower's recipe.
         weights: file that the net starts from, in place of the recipe's.
         pretrained: False starts from random weights whatever the recipe says.
         images: learn from at most so many images, and test on at most as many.
@@ -34,6 +38,7 @@ class Options:
     """
 
     negatives: Path | None = None
+    others: Path | None = None
     weights: Path | None = None
     pretrained: bool = True
     images: int | None = None
@@ -44,12 +49,12 @@ class Options:
     epochs_now: int | None = None
 
 
-def run(recipe_file: Path, data: Path, output: Path, options: Options | None = None) -> Path | None:
+def run(recipe_file: Path, data: Sequence[Path], output: Path, options: Options | None = None) -> Path | None:
     """Run a recipe.
 
     Args:
         recipe_file: YAML.
-        data: labelled images.
+        data: labelled images; more than one data set for a tower's recipe only.
         output: gets recipe.json, run.json, metrics.csv, curves.png, checkpoints/, cache/, bundle/ and, where
             the recipe holds out a test part, test/ with what `fauxto evaluate` writes.
         options: what the recipe does not say.
@@ -62,6 +67,27 @@ def run(recipe_file: Path, data: Path, output: Path, options: Options | None = N
         DataError: the data cannot be used.
     """
     options = options or Options()
+    tower = load_tower_recipe(recipe_file)
+    if tower is not None:
+        _require_defaults(options, "weights", "others")
+        return run_tower(tower, data, output, options.weights, options.others)
+    if len(data) != 1:
+        raise UsageError("this recipe learns from one data set; give --data once")
+    return _run_net(recipe_file, data[0], output, options)
+
+
+def _require_defaults(options: Options, *allowed: str) -> None:
+    """Refuse options that would be ignored."""
+    for field in fields(options):
+        if field.name not in allowed and getattr(options, field.name) != field.default:
+            name = {"pretrained": "no-pretrained"}.get(field.name, field.name.replace("_", "-"))
+            raise UsageError(f"--{name} does not apply to this recipe; leave it out")
+
+
+def _run_net(recipe_file: Path, data: Path, output: Path, options: Options) -> Path | None:
+    """Train a net by Lightning, see `run`."""
+    if options.others is not None:
+        raise UsageError("--others does not apply to this recipe; leave it out")
     recipe = _adapted(load_recipe(recipe_file), options)
     weights = None if options.resume else starting_weights(recipe, options.weights)
     prepared = prepare(recipe, data, output / "cache", options.negatives)
