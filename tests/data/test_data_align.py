@@ -177,13 +177,19 @@ def test_published_weights_reconstruct_a_photograph() -> None:
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
-def test_small_autoencoders_learn_the_photographs(upsampler: str) -> None:
+def test_every_upsampler_gives_back_a_picture_of_the_same_size(upsampler: str) -> None:
+    net = SmallAutoencoder(upsampler)
+    latents = net.encode(torch.rand(1, 3, 64, 32))
+    assert latents.shape == (1, 12, 16, 8)
+    assert net.decode(latents).shape == (1, 3, 64, 32)
+
+
+def test_small_autoencoders_learn_the_photographs() -> None:
     crops = np.stack([np.asarray(photograph(seed, 64, 64)) for seed in range(2)])
     images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
 
     def error(steps: int) -> float:
-        net = train_small(upsampler, crops, steps, seed=0)
-        assert net.encode(images).shape == (2, 12, 16, 16)
+        net = train_small("shuffle", crops, steps, seed=0)
         return float((net.decode(net.encode(images)) - images).abs().mean())
 
     assert error(18) < 0.8 * error(1)

@@ -50,6 +50,8 @@ def name(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     local = replace(PUBLISHED[name], repository=str(folder), revision=None)
     monkeypatch.setitem(PUBLISHED, name, local)
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    # Five seconds that the library waits for the threads of a remote stream.
+    monkeypatch.setattr("datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN", 0, raising=False)
     return name
 
 
