@@ -51,9 +51,7 @@ def children(rules: OpeningRules) -> Iterator[Children]:
 
 
 @pytest.mark.parametrize(("data", "said"), [(CRASH, "crashed"), (FAIL, "crashed"), (EAT, "crashed")])
-def test_a_crash_is_one_error_and_the_next_file_is_opened(
-    children: Children, data: bytes, said: str
-) -> None:
+def test_a_crash_is_one_error_and_the_next_file_is_opened(children: Children, data: bytes, said: str) -> None:
     lost = children.open_file(data, "a.png")
     assert lost.error is not None and lost.error.code == "corrupt"
     assert lost.error.message.startswith("a.png: ") and said in lost.error.message
