@@ -44,7 +44,8 @@ def fuzz(target: str, seconds: int, seeds: Path, work: Path) -> Run:
         folder.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable, str(HERE / "fuzz.py"), target, str(grown), str(seeds), f"-max_total_time={seconds}",
-        "-timeout=10", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1", f"-artifact_prefix={found}/",
+        "-timeout=10", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1",
+        f"-artifact_prefix={found}/",
     ]  # fmt: skip
     start = time.monotonic()
     with (work / f"{target}.log").open("ab") as log:

@@ -21,8 +21,8 @@ from PIL import Image
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("images", "provenance")]
 
-import made
-from image_files import png_chunk, samples
+import made  # noqa: E402
+from image_files import png_chunk, samples  # noqa: E402
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ICC = b"ICC_PROFILE\0\x01\x01"
@@ -95,7 +95,7 @@ def damaged() -> Iterator[tuple[str, bytes]]:
 
 
 def huge() -> Iterator[tuple[str, bytes]]:
-    """Sides far beyond the limit with hardly any data, and sound data that unpack to hundreds of megabytes."""
+    """Sides far beyond the limit with hardly any data, and sound data that unpack to 100 MB and more."""
     for side in (0, 1 << 14, 1 << 20, (1 << 31) - 1):
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
         parts = png_chunk(b"IHDR", header), png_chunk(b"IDAT", zlib.compress(b"\0")), png_chunk(b"IEND", b"")
@@ -126,7 +126,7 @@ def _tiff_sides(side: int) -> bytes:
 
 @cache
 def _one_colour(kind: str, **options: str) -> bytes:
-    """Just over the limit of pixels in a few kilobytes (WebP and AVIF: what their encoders do in a second)."""
+    """Just over the limit of pixels in a few kilobytes (WebP and AVIF: what they encode in a second)."""
     side = 11_000 if kind in ("PNG", "TIFF") else 3_000
     out = io.BytesIO()
     Image.new("L" if kind in ("PNG", "TIFF") else "RGB", (side, side)).save(out, kind, **options)
