@@ -30,7 +30,7 @@ RUNS = {
 def measured(name: str, data: Path, images: int, micro_batch: int | None, folder: Path) -> dict[str, Any]:
     """Run a recipe end to end, and give what can be told of it."""
     recipe = ROOT / "recipes" / f"{name}.yaml"
-    run(recipe, data, folder, Options(pretrained=False, images=images, micro_batch=micro_batch))
+    run(recipe, [data], folder, Options(pretrained=False, images=images, micro_batch=micro_batch))
     info = read_run_info(folder)
     found = json.loads((folder / "test" / "metrics.json").read_text(encoding="utf-8"))
     epochs = (folder / "metrics.csv").read_text(encoding="utf-8").splitlines()[1:]

@@ -25,19 +25,24 @@ from fauxto.models.preprocess import normalise
 from fauxto.scan.run import BATCH_SIZE
 
 
-def write_files(folder: Path, count: int, data: Path | None) -> None:
-    """`count` thumbnails as files; a data set that is smaller is repeated."""
+def thumbnails(data: Path | None = None) -> list[bytes]:
+    """Encoded thumbnails: those of a data set, or 500 of noise as JPEG."""
     if data is not None:
         from fauxto.data import load
 
-        encoded = [item.read() for item in load(data)]
-    else:
-        encoded = []
-        for seed in range(500):
-            buffer = io.BytesIO()
-            noise = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-            Image.fromarray(noise).save(buffer, "JPEG", quality=75)
-            encoded.append(buffer.getvalue())
+        return [item.read() for item in load(data)]
+    encoded = []
+    for seed in range(500):
+        buffer = io.BytesIO()
+        noise = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(buffer, "JPEG", quality=75)
+        encoded.append(buffer.getvalue())
+    return encoded
+
+
+def write_files(folder: Path, count: int, data: Path | None) -> None:
+    """`count` thumbnails as files; a data set that is smaller is repeated."""
+    encoded = thumbnails(data)
     for index in range(count):
         (folder / f"{index:06}.jpg").write_bytes(encoded[index % len(encoded)])
 

@@ -36,6 +36,7 @@ class Prepared:
     evidence: tuple[Evidence, ...] = ()
     bundle: Bundle | None = None
     square: NDArray[np.uint8] | None = None
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 class Detector:
@@ -49,6 +50,8 @@ class Detector:
         threads: of the model's runtime; by default the cores that this process may use.
         isolate: decode files and read what they say in a process of its own, so that a decoder that
             crashes or hangs costs one record and not this process (`fauxto.isolation`).
+        thumbnail_side: longest side in pixels of a small copy that each prepared image keeps, for whoever
+            shows results; None keeps none.
 
     Raises:
         UsageError: no such model, or a trust list that cannot be read.
@@ -63,6 +66,7 @@ class Detector:
         provenance: ProvenanceOptions = ProvenanceOptions(),  # noqa: B008 (frozen)
         threads: int | None = None,
         isolate: bool = False,
+        thumbnail_side: int | None = None,
     ) -> None:
         self._automatic = model == "auto"
         folders = list(shipped().values()) if self._automatic else [find_bundle(os.fspath(model))]
@@ -72,7 +76,7 @@ class Detector:
         self._limits, self._threads = limits, threads
         usable = [one for one in self._candidates if one[1].domain.automatic or not self._automatic]
         self._usable = [folder for folder, _ in usable]
-        self._rules = OpeningRules(limits, provenance, tuple(config for _, config in usable))
+        self._rules = OpeningRules(limits, provenance, tuple(config for _, config in usable), thumbnail_side)
         self._children: Children | None = None
         if isolate:
             from fauxto.isolation import Children
@@ -124,17 +128,25 @@ class Detector:
         if opened.error is not None:
             return Prepared(path, error=opened.error)
         bundle = None if opened.model is None else self._bundle(opened.model)
-        return Prepared(path, None, opened.image, opened.notes, opened.evidence, bundle, opened.square)
+        return Prepared(
+            path, None, opened.image, opened.notes, opened.evidence, bundle, opened.square, opened.thumbnail
+        )
 
     def judge(self, prepared: Sequence[Prepared]) -> list[Record]:
         """Run the models over a batch and give the records, in order."""
         scores: dict[int, float] = {}
+        turned_away: set[int] = set()
         for bundle in {id(item.bundle): item.bundle for item in prepared if item.bundle}.values():
             rows = [index for index, item in enumerate(prepared) if item.bundle is bundle]
             squares = np.stack([prepared[index].square for index in rows])  # type: ignore[misc]
-            logits = bundle.run(normalise(squares, bundle.config.input))
-            scores.update(zip(rows, bundle.calibrate(logits).tolist(), strict=True))
-        return [self._record(item, scores.get(index)) for index, item in enumerate(prepared)]
+            outputs = bundle.outputs(normalise(squares, bundle.config.input))
+            found = zip(rows, bundle.calibrate(outputs.logits).tolist(), strict=True)
+            turned_away |= {row for row, accepted in zip(rows, outputs.accepted, strict=True) if not accepted}
+            scores.update((row, score) for row, score in found if row not in turned_away)
+        return [
+            self._record(item, scores.get(index), turned_away=index in turned_away)
+            for index, item in enumerate(prepared)
+        ]
 
     def _open(self, source: Any, name: str) -> Opened:
         """Open a file by its bytes; of pixels alone, which say nothing of their origin, only the square."""
@@ -158,13 +170,15 @@ class Detector:
                 self._loaded[name] = load_bundle(self._usable[index], self._threads)
             return self._loaded[name]
 
-    def _record(self, item: Prepared, score: float | None) -> Record:
+    def _record(self, item: Prepared, score: float | None, *, turned_away: bool) -> Record:
         if item.error is not None:
             error = ErrorInfo(code=item.error.code, message=item.error.message)
             return Record(path=item.path, status="error", error=error, reason=item.error.message)
         bundle = item.bundle
         thresholds = None if bundle is None else bundle.thresholds
-        verdict, reason = decide(item.evidence, score, thresholds, self._why_no_score(item.image))
+        verdict, reason = decide(
+            item.evidence, score, thresholds, self._why_no_score(item, turned_away=turned_away)
+        )
         if item.notes:
             reason += f" Judged was the {', '.join(item.notes)}."
         return Record(
@@ -180,12 +194,25 @@ class Detector:
             image=item.image,
         )
 
-    def _why_no_score(self, image: ImageInfo | None) -> str:
-        """A clause for the reason of an image that no model is made for."""
-        if image is None:
+    def _why_no_score(self, item: Prepared, *, turned_away: bool) -> str:
+        """A clause for the reason of an image that has no score."""
+        if item.image is None:
             return "no model judged this image"
-        domains = "; ".join(_domain(config) for _, config in self._candidates) or "none is installed"
-        return f"no model here is made for an image of {image.width}x{image.height} pixels ({domains})"
+        if turned_away and item.bundle is not None and item.bundle.config.gate is not None:
+            name, gate = item.bundle.config.name, item.bundle.config.gate
+            return (
+                f"the image is not {gate.what}, as far as the model {name} can tell, and it judges no others"
+            )
+        size, domains = (
+            f"{item.image.width}x{item.image.height}",
+            "; ".join(map(_domain, self.configs.values())),
+        )
+        return f"no model here is made for an image of {size} pixels ({domains or 'none is installed'})"
+
+    @property
+    def configs(self) -> dict[str, BundleConfig]:
+        """The configs of the models that may be asked, by name."""
+        return {config.name: config for _, config in self._candidates}
 
 
 def _domain(config: BundleConfig) -> str:

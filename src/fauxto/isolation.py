@@ -22,6 +22,7 @@ from queue import Empty, LifoQueue
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fauxto.errors import InputError
 from fauxto.images import Limits
@@ -173,6 +174,7 @@ def _rules_to_json(rules: OpeningRules) -> dict[str, Any]:
         "limits": vars(rules.limits),
         "provenance": {**vars(rules.provenance), "trust_list": _text(rules.provenance.trust_list)},
         "models": [config.model_dump(mode="json") for config in rules.models],
+        "thumbnail_side": rules.thumbnail_side,
     }
 
 
@@ -186,6 +188,7 @@ def _rules_from(header: dict[str, Any]) -> OpeningRules:
         Limits(**header["limits"]),
         ProvenanceOptions(**{**header["provenance"], "trust_list": trust_list and Path(trust_list)}),
         tuple(BundleConfig.model_validate(config) for config in header["models"]),
+        header["thumbnail_side"],
     )
 
 
@@ -198,17 +201,21 @@ def _opened_to_json(opened: Opened) -> tuple[dict[str, Any], bytes]:
         "notes": opened.notes,
         "evidence": [row.model_dump(mode="json") for row in opened.evidence],
         "model": opened.model,
-        "shape": None if opened.square is None else opened.square.shape,
+        "shapes": [None if one is None else one.shape for one in (opened.square, opened.thumbnail)],
     }
-    return header, b"" if opened.square is None else opened.square.tobytes()
+    parts = (one.tobytes() for one in (opened.square, opened.thumbnail) if one is not None)
+    return header, b"".join(parts)
 
 
 def _opened_from(header: dict[str, Any], data: bytes) -> Opened:
     if "error" in header:
         return Opened(error=InputError(*header["error"]))
-    square = None
-    if header["shape"] is not None:
-        square = np.frombuffer(data, np.uint8).reshape(header["shape"])
+    pixels: list[NDArray[np.uint8] | None] = []
+    for shape in header["shapes"]:
+        size = 0 if shape is None else int(np.prod(shape))
+        pixels.append(None if shape is None else np.frombuffer(data[:size], np.uint8).reshape(shape))
+        data = data[size:]
+    square, thumbnail = pixels
     return Opened(
         None,
         ImageInfo.model_validate(header["image"]),
@@ -216,6 +223,7 @@ def _opened_from(header: dict[str, Any], data: bytes) -> Opened:
         tuple(Evidence.model_validate(row) for row in header["evidence"]),
         header["model"],
         square,
+        thumbnail,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fauxto.errors import InputError
 from fauxto.images import DecodedImage, Limits, decode
 from fauxto.models import BundleConfig
-from fauxto.models.preprocess import fit
+from fauxto.models.preprocess import fit, shrunk
 from fauxto.provenance import ProvenanceOptions, read_evidence
 from fauxto.record import Evidence, ImageInfo
 
@@ -24,11 +24,13 @@ class OpeningRules:
         limits: of pixels and bytes.
         provenance: how the readers of the file's own statements behave.
         models: the configs of the models that may be used, the first that fits is taken.
+        thumbnail_side: longest side in pixels of a small copy to keep; None keeps none.
     """
 
     limits: Limits
     provenance: ProvenanceOptions
     models: tuple[BundleConfig, ...]
+    thumbnail_side: int | None = None
 
     def model_for(self, width: int, height: int) -> int | None:
         """The index of the model whose domain these sides (pixels) fit."""
@@ -46,6 +48,7 @@ class Opened:
     evidence: tuple[Evidence, ...] = ()
     model: int | None = None
     square: NDArray[np.uint8] | None = None
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 def open_file(data: bytes, name: str, rules: OpeningRules) -> Opened:
@@ -68,4 +71,5 @@ def cut(image: DecodedImage, evidence: Sequence[Evidence], rules: OpeningRules) 
     info = ImageInfo(width=image.width, height=image.height, format=image.format, sha256=image.sha256)
     model = rules.model_for(image.width, image.height)
     square = None if model is None else fit(image.pixels, rules.models[model].input)
-    return Opened(None, info, image.notes, tuple(evidence), model, square)
+    thumbnail = None if rules.thumbnail_side is None else shrunk(image.pixels, rules.thumbnail_side)
+    return Opened(None, info, image.notes, tuple(evidence), model, square, thumbnail)

@@ -90,6 +90,14 @@ def test_training_and_testing_share_no_template_but_graphs(module: object) -> No
     assert shared <= {diagrams.graph}  # its layouts and shapes differ by part
 
 
+def test_painting_over_a_border_brings_nothing_from_the_other_side() -> None:
+    canvas = np.zeros((60, 40, 3))
+    canvas[:30] = 1.0
+    painted = artwork.kuwahara(canvas, 7)
+    assert painted[:20].min() > 0.99
+    assert painted[40:].max() < 0.01
+
+
 def test_fonts_of_the_parts_differ() -> None:
     train, test = font_files("train"), font_files("test")
     assert train and test

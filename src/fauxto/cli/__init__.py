@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Pause the garbage collector: what imports make stays, and searching it only delays the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def main() -> None:
@@ -13,8 +28,12 @@ def main() -> None:
     from fauxto.cli.app import build
     from fauxto.errors import FauxtoError
 
+    # No plugin of pydantic has a part here, and looking for one reads every installed distribution.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        build(sys.argv[1:2])()
+        with importing():
+            app = build(sys.argv[1:2])
+        app()
     except FauxtoError as error:
         from fauxto.images import printable
 

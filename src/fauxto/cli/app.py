@@ -18,6 +18,8 @@ COMMANDS = {
     "train": "fauxto.cli.train",
     "evaluate": "fauxto.cli.evaluate",
     "calibrate": "fauxto.cli.calibrate",
+    "adapt": "fauxto.cli.adapt",
+    "serve": "fauxto.cli.serve",
 }
 
 

@@ -29,6 +29,14 @@ class KaggleSet(str, Enum):
     faces140k = "faces140k"
 
 
+class PublishedSet(str, Enum):
+    """The published sets that `stream` knows."""
+
+    genimage = "genimage"
+    community_forensics = "community-forensics"
+    openfake = "openfake"
+
+
 class OutputFormat(str, Enum):
     """How `check` answers."""
 
@@ -57,6 +65,29 @@ def download(
     with redirect_stdout(sys.stderr):
         folder = fetch(name.value, output)
     typer.echo(folder)
+
+
+@app.command()
+def stream(
+    name: Annotated[PublishedSet, typer.Argument(help="Which published set.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Parquet file to write; must not exist.", show_default=False)],
+    images: Annotated[int, typer.Option(min=2, help="How many in all, half of them AI-generated.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order in which they come.")] = 0,
+) -> None:
+    """Fetch a part of a published set from the Hugging Face hub, image by image, into a parquet file.
+
+    genimage: eight generators of 2021 to 2022 against ImageNet. community-forensics: thousands of generators.
+    openfake: recent ones, political subjects. Their licences are their own, mostly non-commercial. Train on
+    the file by `fauxto train RECIPE --data FILE`. Needs `pip install 'fauxto[train]'` and the network.
+    """
+    from fauxto.data.published import PUBLISHED
+    from fauxto.data.published import stream as fetch
+    from fauxto.images import printable
+
+    with _progress(images) as progress:
+        found = fetch(name.value, images, output, seed=seed, progress=progress)
+    typer.echo(f"{found['real']} real, {found['fake']} AI-generated: {printable(str(output))}")
+    typer.echo(f"licence: {PUBLISHED[name.value].licence}", err=True)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,14 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fauxto.cli import importing
+
 if TYPE_CHECKING:
     from fauxto import Detector, Limits, ProvenanceOptions
+    from fauxto.report.writer import Report
     from fauxto.scan.found import Found, Skipped
     from fauxto.scan.interrupt import Interruption
     from fauxto.scan.progress import Kind, Total
     from fauxto.scan.run import Summary
 
 PART_SIZE = 4096
+_REPORT_SIDE = 320
 
 
 class OutputFormat(str, Enum):
@@ -57,6 +62,7 @@ class Request:
     resume: bool
     part_size: int
     heatmap: Path | None
+    report: Path | None
     limits: Limits
     provenance: ProvenanceOptions
     progress: ProgressFormat | None
@@ -108,6 +114,10 @@ def scan(
     heatmap: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write an overlay PNG for each image with a score.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Also write one self-contained HTML page of all results."),
+    ] = None,
     max_pixels: Annotated[int, typer.Option(help="Refuse larger images, before decoding.")] = 100_000_000,
     max_bytes: Annotated[int, typer.Option(help="Refuse larger files.")] = 100_000_000,
     trust_list: Annotated[
@@ -143,10 +153,11 @@ def scan(
 
     Exit code 0: every image judged, none ai or ai-edited; 1: at least one is; 2: something could not be read.
     """
-    from fauxto import Limits, ProvenanceOptions
-    from fauxto.scan.found import Skipped
-    from fauxto.scan.interrupt import Interruption
-    from fauxto.scan.run import EXIT_TROUBLE, Summary
+    with importing():
+        from fauxto import Limits, ProvenanceOptions
+        from fauxto.scan.found import Skipped
+        from fauxto.scan.interrupt import Interruption
+        from fauxto.scan.run import EXIT_TROUBLE, Summary
 
     request = Request(
         paths=paths,
@@ -156,6 +167,7 @@ def scan(
         resume=resume,
         part_size=part_size,
         heatmap=heatmap,
+        report=report,
         limits=Limits(max_pixels=max_pixels, max_bytes=max_bytes),
         provenance=ProvenanceOptions(allow_network=allow_network, trust_list=trust_list),
         progress=progress,
@@ -196,6 +208,8 @@ def _check(request: Request) -> None:
         raise UsageError("--heatmap works on this machine only; leave out --engine ray")
     if request.engine is Engine.ray and request.isolate:
         raise UsageError("--isolate works on this machine only; leave out --engine ray")
+    if request.report is not None and request.into_folder:
+        raise UsageError("--report shows the results of one run; leave out --output DIR")
     if request.into_folder and request.format not in (None, OutputFormat.jsonl, OutputFormat.parquet):
         raise UsageError("--output DIR takes --format jsonl or parquet")
     if request.into_folder and "-" in request.paths:
@@ -206,7 +220,11 @@ def _detector(request: Request) -> Detector:
     from fauxto import Detector
 
     return Detector(
-        request.model, limits=request.limits, provenance=request.provenance, isolate=request.isolate
+        request.model,
+        limits=request.limits,
+        provenance=request.provenance,
+        isolate=request.isolate,
+        thumbnail_side=None if request.report is None else _REPORT_SIDE,
     )
 
 
@@ -218,11 +236,12 @@ def _how_to_go_on(request: Request) -> str:
 
 def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
     """Records to standard output or one file, in order."""
-    from fauxto import UsageError
-    from fauxto.scan.progress import progress
-    from fauxto.scan.run import scan as run
-    from fauxto.scan.sources import find
-    from fauxto.scan.writers import open_writer
+    with importing():
+        from fauxto import UsageError
+        from fauxto.scan.progress import progress
+        from fauxto.scan.run import scan as run
+        from fauxto.scan.sources import find
+        from fauxto.scan.writers import open_writer
 
     _keep_inputs(request)
     detector = _detector(request)
@@ -230,7 +249,10 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
     kind = request.progress_kind()
     writer = open_writer((request.format or OutputFormat.table).value, request.output, sys.stdout)
     try:
-        with progress(kind, summary, _total(kind, request.paths), sys.stderr) as update:
+        with (
+            progress(kind, summary, _total(kind, request.paths), sys.stderr) as update,
+            _report(request, detector) as report,
+        ):
             for records in run(
                 inputs,
                 detector,
@@ -238,6 +260,7 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
                 limits=request.limits,
                 skipped=skipped,
                 heatmaps=request.heatmap,
+                report=report,
                 progress=update,
             ):
                 writer.write(records)
@@ -249,6 +272,22 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
     except OSError as error:
         where = request.output or "standard output"
         raise UsageError(f"{where}: cannot be written ({error.strerror or error}); make room") from error
+
+
+@contextmanager
+def _report(request: Request, detector: Detector) -> Iterator[Report | None]:
+    """The HTML report that was asked for, written when the block ends."""
+    if request.report is None:
+        yield None
+        return
+    from fauxto.errors import MissingExtraError
+
+    try:
+        from fauxto.report.writer import report_file
+    except ImportError as error:
+        raise MissingExtraError("--report", "report") from error
+    with report_file(request.report, detector.configs) as report:
+        yield report
 
 
 def _total(kind: Kind, paths: list[str]) -> Total:

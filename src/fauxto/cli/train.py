@@ -10,7 +10,13 @@ import typer
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A YAML recipe, such as recipes/thumb.yaml.")],
-    data: Annotated[Path, typer.Option(help="Labelled images: class folders, parquet, or a CSV.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="Labelled images: class folders, parquet, or a CSV; again for each further data set of a "
+            "recipe that leaves origins out."
+        ),
+    ],
     output: Annotated[
         Path,
         typer.Option(help="Folder of the run: log, curves, checkpoints, and in the end bundle/ and test/."),
@@ -18,9 +24,18 @@ def train(
     negatives: Annotated[
         Path | None, typer.Option(help="Labelled images whose photographs the model must not accuse.")
     ] = None,
+    others: Annotated[
+        Path | None,
+        typer.Option(
+            help="Parquet file of pictures that are no photographs (image, kind, split), for a gate."
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="File that the net starts from: .safetensors, .pth or .bin of timm's, or a .ckpt."),
+        typer.Option(
+            help="File that the net starts from: .safetensors, .pth or .bin of timm's, a .ckpt, or CLIP's "
+            "image tower (.onnx, .safetensors)."
+        ),
     ] = None,
     no_pretrained: Annotated[
         bool, typer.Option("--no-pretrained", help="Start from random weights, download nothing.")
@@ -63,6 +78,7 @@ def train(
         raise MissingExtraError("fauxto train", "train") from error
     options = Options(
         negatives=negatives,
+        others=others,
         weights=weights,
         pretrained=not no_pretrained,
         images=images,

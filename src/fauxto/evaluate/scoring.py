@@ -26,7 +26,8 @@ class ModelScores:
     """What one model gave.
 
     Attributes:
-        logits: raw output for each image, shape (N,), NaN outside the model's domain.
+        logits: raw output for each image, shape (N,), NaN outside the model's domain and where
+            its gate turned the image away.
         clean: P(AI-generated) in [0, 1] of each image, shape (N,), NaN in the same places.
         rungs: the same of each degraded image, by ladder and rung; NaN too where the rung was not applied,
             because the image has another size or no score when clean.
@@ -92,8 +93,9 @@ class _Sink:
         if not self._waiting:
             return
         squares = np.stack([view.square for _, view in self._waiting])
-        logits = self._bundle.run(normalise(squares, self._bundle.config.input))
-        scores = self._bundle.calibrate(logits)
+        outputs = self._bundle.outputs(normalise(squares, self._bundle.config.input))
+        scores = np.where(outputs.accepted, self._bundle.calibrate(outputs.logits), np.nan)
+        logits = np.where(outputs.accepted, outputs.logits, np.nan)
         for (row, view), logit, score in zip(self._waiting, logits.tolist(), scores.tolist(), strict=True):
             if view.rung is None:
                 self._logits[row] = logit

@@ -35,6 +35,19 @@ def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
+class Outputs:
+    """What a model gave for a batch.
+
+    Attributes:
+        logits: raw outputs, shape (N,).
+        accepted: False where the gate found that the image is not what the model can judge, shape (N,).
+    """
+
+    logits: NDArray[np.float64]
+    accepted: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Bundle:
     """One loaded model: its config and a session that runs it."""
 
@@ -52,19 +65,27 @@ class Bundle:
         return self.run(batch_input(images, self.config.input))
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Raw outputs, shape (N,), of a prepared batch (N, 3, side, side).
+        """Raw outputs, shape (N,), of a prepared batch (N, 3, side, side), whatever the gate says."""
+        return self.outputs(batch).logits
+
+    def outputs(self, batch: NDArray[np.float32]) -> Outputs:
+        """Everything of a prepared batch (N, 3, side, side) that a verdict needs.
 
         Raises:
             BundleError: the model does not take such a batch, or gives something else.
         """
+        gate, names = self.config.gate, [self.session.get_outputs()[0].name]
+        names = names if gate is None else [*names, "photograph"]
         try:
-            output = self.session.run(None, {self.session.get_inputs()[0].name: batch})[0]
-            return np.asarray(output, dtype=np.float64).reshape(len(batch))
+            found = self.session.run(names, {self.session.get_inputs()[0].name: batch})
+            logits, *passed = (np.asarray(value, dtype=np.float64).reshape(len(batch)) for value in found)
         except Exception as error:  # onnxruntime raises its own undocumented classes
             raise BundleError(
                 f"{self.folder / 'model.onnx'}: does not turn a batch of images into one number each "
                 f"({type(error).__name__}); export it again"
             ) from error
+        accepted = np.ones(len(batch), dtype=bool) if gate is None else passed[0] >= gate.threshold
+        return Outputs(logits, accepted)
 
     def scores(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """P(AI-generated) in [0, 1], calibrated, shape (N,), of images each (H, W, 3) uint8 RGB."""
@@ -151,6 +172,8 @@ def _session(model: bytes, folder: Path, threads: int) -> ort.InferenceSession:
     options.log_severity_level = 4
     # Idle threads that spin take the cores from decoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights stored as integers are restored once at loading, not for every batch, and multiplied as float32.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         # From bytes, never from a path: a hostile file then has no folder to read external data from.
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -10,7 +10,8 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Deferred: only the whole config is validated, so its parts need no validators of their own.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class InputConfig(_Frozen):
@@ -63,6 +64,16 @@ class DomainConfig(_Frozen):
         return self.min_side <= min(width, height) and max(width, height) <= self.max_side
 
 
+class GateConfig(_Frozen):
+    """A second output of the model, `photograph`: images whose logit lies below `threshold` are turned away.
+
+    `what` completes "not ...": what the model can judge and such an image is not.
+    """
+
+    threshold: float
+    what: str
+
+
 class BundleConfig(_Frozen):
     """config.json of a bundle, complete."""
 
@@ -73,6 +84,7 @@ class BundleConfig(_Frozen):
     output: Literal["logit"] = "logit"
     calibration: CalibrationConfig
     thresholds: ThresholdsConfig
+    gate: GateConfig | None = None
     domain: DomainConfig
     limits: tuple[str, ...]
     licence: str

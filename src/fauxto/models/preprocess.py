@@ -35,6 +35,13 @@ def fit(pixels: NDArray[np.uint8], config: InputConfig) -> NDArray[np.uint8]:
     return np.asarray(resized)
 
 
+def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The whole image (H, W, 3) with its longer side at most `side` pixels."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
+
+
 def normalise(squares: NDArray[np.uint8], config: InputConfig) -> NDArray[np.float32]:
     """Squares (N, side, side, 3) to float32 (N, 3, side, side), (x / 255 - mean) / std."""
     mean = np.asarray(config.mean, dtype=np.float32) * 255

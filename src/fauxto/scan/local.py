@@ -47,7 +47,7 @@ def scan_into(
     with closing(judged(batches, detector, options.limits, usable_cores())) as results:
         for result in results:
             if heatmaps is not None:
-                write_heatmaps(result.prepared, heatmaps)
+                write_heatmaps(result.prepared, result.records, heatmaps)
             writer.add(result.batch, result.records)
             for record in result.records:
                 summary.add(record)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fauxto.detector import Detector, Prepared
 from fauxto.errors import UsageError
@@ -14,6 +15,9 @@ from fauxto.models.threads import usable_cores
 from fauxto.record import Record
 from fauxto.scan.found import Found, Skipped
 from fauxto.scan.pipeline import BATCH_SIZE, expand, in_batches, judged
+
+if TYPE_CHECKING:
+    from fauxto.report.writer import Report
 
 __all__ = ["BATCH_SIZE", "Summary", "scan", "write_heatmaps"]
 
@@ -71,6 +75,7 @@ def scan(
     limits: Limits = _DEFAULT_LIMITS,
     skipped: Skipped | None = None,
     heatmaps: Path | None = None,
+    report: Report | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Iterator[Sequence[Record]]:
     """Judge inputs in order, a batch at a time; one that cannot be read gives an error record.
@@ -82,6 +87,7 @@ def scan(
         limits: of the bytes of an image.
         skipped: counts what archives hold beside images.
         heatmaps: a folder for overlay PNGs of the images that got a score.
+        report: gets every result with the thumbnail that the detector kept.
         progress: called after each batch.
 
     Yields:
@@ -90,23 +96,34 @@ def scan(
     batches = in_batches(expand(inputs, limits, skipped or Skipped()))
     for batch in judged(batches, detector, limits, usable_cores()):
         if heatmaps is not None:
-            write_heatmaps(batch.prepared, heatmaps)
+            write_heatmaps(batch.prepared, batch.records, heatmaps)
         for record in batch.records:
             summary.add(record)
+        if report is not None:
+            add_to_report(report, batch.prepared, batch.records)
         yield batch.records
         progress()
 
 
-def write_heatmaps(prepared: Iterable[Prepared], folder: Path) -> None:
-    """Write an overlay PNG for each image that a model judged.
+def add_to_report(report: Report, prepared: Iterable[Prepared], records: Iterable[Record]) -> None:
+    """Append results, each with a small picture where the image could be read."""
+    from fauxto.report.pictures import pictures_of
+    from fauxto.report.render import Shown
+
+    for item, record in zip(prepared, records, strict=True):
+        report.add(Shown(record=record, pictures=pictures_of(item.thumbnail)))
+
+
+def write_heatmaps(prepared: Iterable[Prepared], records: Iterable[Record], folder: Path) -> None:
+    """Write an overlay PNG for each image that got a score.
 
     Raises:
         UsageError: the folder cannot be written.
     """
     from fauxto.heatmap import occlusion_map, overlay
 
-    for item in prepared:
-        if item.bundle is None or item.square is None or item.image is None:
+    for item, record in zip(prepared, records, strict=True):
+        if item.bundle is None or item.square is None or item.image is None or record.score is None:
             continue
         # The hash keeps files of one name in several folders apart.
         name = f"{Path(item.path).stem or 'image'}-{item.image.sha256[:12]}.png"

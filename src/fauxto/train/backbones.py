@@ -17,6 +17,7 @@ from torch import nn
 
 from fauxto.errors import MissingExtraError, UsageError
 from fauxto.images import printable
+from fauxto.train.blocks import read_blocks
 from fauxto.train.nets import BackboneNet
 from fauxto.train.recipe import BackboneSection
 
@@ -144,9 +145,16 @@ def build_backbone(section: BackboneSection, side: int, weights: Path | None = N
     # Weights are loaded into the net as it was published, all of them; only then it loses its classifier.
     pooling = () if section.pooling == "own" else (_POOLING[section.pooling],)
     backbone.reset_classifier(0, *pooling)  # type: ignore[operator]
+    if section.blocks:
+        backbone = read_blocks(section.backbone, backbone, section.blocks, section.low_rank)
     return BackboneNet(
-        backbone, _width(backbone, section, side), section.head, section.output, frozen=section.frozen
+        backbone, _width(backbone, section, side), section.head, section.output, frozen=_frozen(section)
     )
+
+
+def _frozen(section: BackboneSection) -> bool | None:
+    """None leaves to `read_blocks` which numbers are trained."""
+    return None if section.low_rank else section.frozen
 
 
 def _width(backbone: nn.Module, section: BackboneSection, side: int) -> int:

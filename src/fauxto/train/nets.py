@@ -122,13 +122,14 @@ class BackboneNet(nn.Module):
         layers: Sequence[DenseSection],
         output: Literal["sigmoid", "softmax"],
         *,
-        frozen: bool,
+        frozen: bool | None,
     ) -> None:
         super().__init__()
-        self.backbone = backbone.requires_grad_(not frozen)
+        # None: what is trained was chosen inside the backbone.
+        self.backbone = backbone if frozen is None else backbone.requires_grad_(not frozen)
         hidden, last = dense_layers(width, layers)
         self.head = nn.Sequential(*hidden, nn.Linear(last, 2 if output == "softmax" else 1))
-        self.frozen = frozen
+        self.frozen = bool(frozen)
 
     def train(self, mode: bool = True) -> BackboneNet:
         """Set the mode; a frozen backbone stays in evaluation mode, so that its statistics stay too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
@@ -11,13 +11,16 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from fauxto.errors import UsageError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a recipe: unknown fields are errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class TraceSection(_Section):
+class TraceSection(Section):
     """fauxto's own residual net, see `fauxto.train.nets.TraceNet`."""
 
     architecture: Literal["trace"] = "trace"
@@ -27,7 +30,7 @@ class TraceSection(_Section):
     dropout: Share = 0.0
 
 
-class DenseSection(_Section):
+class DenseSection(Section):
     """One layer of a head: units, activation, then batch normalisation, then dropout."""
 
     units: int = Field(ge=1)
@@ -36,7 +39,7 @@ class DenseSection(_Section):
     dropout: Share = 0.0
 
 
-class BackboneSection(_Section):
+class BackboneSection(Section):
     """A timm net without its classifier, under a head of its own.
 
     `backbone` is timm's name, best with the tag of its weights (`resnet50.tv_in1k`). `pretrained` takes
@@ -44,6 +47,10 @@ class BackboneSection(_Section):
     `pooling` is `flatten` (all of the last map), `average` (global average pooling) or `own` (what timm gives
     this backbone, such as a class token). `head` lists dense layers; none is a linear classifier. `output`
     is one sigmoid unit, or two classes under a softmax whose logit is the difference of the two.
+
+    With `blocks` a vision transformer is read after these blocks, numbered from 1, in place of `pooling`, and
+    cut behind the last of them; `low_rank` then tunes them by matrices of this rank, with all else frozen.
+    `released` is when the backbone was published (YYYY-MM): the card then says which generators are newer.
     """
 
     architecture: Literal["timm"] = "timm"
@@ -52,8 +59,23 @@ class BackboneSection(_Section):
     weights: Path | None = None
     frozen: bool = False
     pooling: Literal["flatten", "average", "own"] = "own"
+    blocks: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    low_rank: int = Field(default=0, ge=0)
     head: tuple[DenseSection, ...] = ()
     output: Literal["sigmoid", "softmax"] = "sigmoid"
+    released: str | None = Field(default=None, pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BackboneSection:
+        if list(self.blocks) != sorted(set(self.blocks)):
+            raise ValueError("blocks must be named once each, in ascending order")
+        if self.blocks and self.pooling != "own":
+            raise ValueError("blocks are read in their own way; leave pooling out")
+        if self.low_rank and not self.blocks:
+            raise ValueError("low_rank tunes the blocks that are read; name them by blocks")
+        if self.low_rank and self.frozen:
+            raise ValueError("a frozen backbone is not tuned; leave out frozen, or set low_rank: 0")
+        return self
 
 
 def _architecture(net: Any) -> Any:
@@ -73,7 +95,7 @@ NetSection = Annotated[
 ]
 
 
-class InputSection(_Section):
+class InputSection(Section):
     """What the net reads: a square of `side` pixels, normalised as (x / 255 - mean) / std.
 
     With `resize` images of other sizes are cut to their centre square and resized; without it they are an
@@ -87,7 +109,7 @@ class InputSection(_Section):
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
 
 
-class SplitSection(_Section):
+class SplitSection(Section):
     """How the images are divided; content hashes decide, so duplicates stay together.
 
     `declared` says which splits of the data themselves stand: `all`; `test`, where validation is taken from
@@ -116,7 +138,7 @@ class SplitSection(_Section):
         return 0.0 if self.test == "declared" else self.test
 
 
-class AugmentSection(_Section):
+class AugmentSection(Section):
     """Label-preserving changes, drawn anew for every image and epoch; each value is a probability."""
 
     horizontal_flip: Share = 0.5
@@ -125,7 +147,7 @@ class AugmentSection(_Section):
     cutmix: Share = 0.0
 
 
-class NegativesSection(_Section):
+class NegativesSection(Section):
     """Pictures that the model must not accuse: photographs shrunk to thumbnails, and drawn graphics.
 
     `share` of every batch is taken from them, labelled 0. `graphics` of that share are drawn
@@ -138,7 +160,7 @@ class NegativesSection(_Section):
     max_side: int = 64
 
 
-class OptimizerSection(_Section):
+class OptimizerSection(Section):
     """`muon` orthogonalises the updates of convolutions and leaves all else to AdamW; only for `trace`.
 
     The learning rate rises over the share `warmup` of all steps and then falls to zero (`trapezoid`), or
@@ -154,14 +176,14 @@ class OptimizerSection(_Section):
     label_smoothing: Share = 0.0
 
 
-class StopSection(_Section):
+class StopSection(Section):
     """When to stop: after `epochs`, or after `patience` epochs without a better validation loss."""
 
     epochs: int = Field(ge=1)
     patience: int | None = Field(default=None, ge=1)
 
 
-class DomainSection(_Section):
+class DomainSection(Section):
     """What the bundle will be for: least and greatest side in pixels, and the content in words."""
 
     min_side: int = Field(ge=1)
@@ -170,7 +192,7 @@ class DomainSection(_Section):
     automatic: bool = True
 
 
-class BundleSection(_Section):
+class BundleSection(Section):
     """How the finished net becomes a bundle: calibration, thresholds, views, and what its card says.
 
     `calibration: none` leaves the net's own probability as it is, as published systems do; the verdict's
@@ -188,7 +210,7 @@ class BundleSection(_Section):
     licence: str = "Apache-2.0"
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """One training run, complete. `subset` learns from so many images only, of each class its share."""
 
     seed: int = 0
@@ -229,23 +251,42 @@ class Recipe(_Section):
         return self.model_copy(update={"net": net})
 
 
+def read_yaml(path: Path) -> Any:
+    """What a recipe's file says, not checked yet.
+
+    Raises:
+        UsageError: the file is missing or no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read the recipe ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not valid YAML: {error}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a YAML text file") from error
+
+
+def checked(path: Path, value: Any, kind: type[Checked]) -> Checked:
+    """A recipe of a kind.
+
+    Raises:
+        UsageError: a value is not allowed; names the field.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"{path}: {faults}") from error
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe; a path in it is relative to it.
 
     Raises:
         UsageError: the file is missing, no YAML, or a value is not allowed; names the field.
     """
-    try:
-        recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the recipe ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not valid YAML: {error}") from error
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise UsageError(f"{path}: {faults}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: not a YAML text file") from error
+    recipe = checked(path, read_yaml(path), Recipe)
     net = recipe.net
     if isinstance(net, BackboneSection) and net.weights is not None:
         net = net.model_copy(update={"weights": path.parent / net.weights})

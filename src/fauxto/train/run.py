@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from fauxto.errors import UsageError
 from fauxto.evaluate import evaluate
+from fauxto.evaluate.schema import Metrics
 from fauxto.models import load_bundle
 from fauxto.train.curves import plot_curves
 from fauxto.train.export import export_bundle
 from fauxto.train.fit import load_weights, read_run_info, starting_weights, train
+from fauxto.train.generators import newer_than
 from fauxto.train.prepare import prepare
-from fauxto.train.recipe import Recipe, load_recipe
+from fauxto.train.recipe import BackboneSection, Recipe, load_recipe
+from fauxto.train.tower.recipe import load_tower_recipe
+from fauxto.train.tower.run import run_tower
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Options:
 
     Attributes:
         negatives: data set whose photographs are hard negatives.
+        others: parquet file of pictures that are no photographs, for the gate of a tower's recipe.
         weights: file that the net starts from, in place of the recipe's.
         pretrained: False starts from random weights whatever the recipe says.
         images: learn from at most so many images, and test on at most as many.
@@ -32,6 +38,7 @@ class Options:
     """
 
     negatives: Path | None = None
+    others: Path | None = None
     weights: Path | None = None
     pretrained: bool = True
     images: int | None = None
@@ -42,12 +49,12 @@ class Options:
     epochs_now: int | None = None
 
 
-def run(recipe_file: Path, data: Path, output: Path, options: Options | None = None) -> Path | None:
+def run(recipe_file: Path, data: Sequence[Path], output: Path, options: Options | None = None) -> Path | None:
     """Run a recipe.
 
     Args:
         recipe_file: YAML.
-        data: labelled images.
+        data: labelled images; more than one data set for a tower's recipe only.
         output: gets recipe.json, run.json, metrics.csv, curves.png, checkpoints/, cache/, bundle/ and, where
             the recipe holds out a test part, test/ with what `fauxto evaluate` writes.
         options: what the recipe does not say.
@@ -60,6 +67,27 @@ def run(recipe_file: Path, data: Path, output: Path, options: Options | None = N
         DataError: the data cannot be used.
     """
     options = options or Options()
+    tower = load_tower_recipe(recipe_file)
+    if tower is not None:
+        _require_defaults(options, "weights", "others")
+        return run_tower(tower, data, output, options.weights, options.others)
+    if len(data) != 1:
+        raise UsageError("this recipe learns from one data set; give --data once")
+    return _run_net(recipe_file, data[0], output, options)
+
+
+def _require_defaults(options: Options, *allowed: str) -> None:
+    """Refuse options that would be ignored."""
+    for field in fields(options):
+        if field.name not in allowed and getattr(options, field.name) != field.default:
+            name = {"pretrained": "no-pretrained"}.get(field.name, field.name.replace("_", "-"))
+            raise UsageError(f"--{name} does not apply to this recipe; leave it out")
+
+
+def _run_net(recipe_file: Path, data: Path, output: Path, options: Options) -> Path | None:
+    """Train a net by Lightning, see `run`."""
+    if options.others is not None:
+        raise UsageError("--others does not apply to this recipe; leave it out")
     recipe = _adapted(load_recipe(recipe_file), options)
     weights = None if options.resume else starting_weights(recipe, options.weights)
     prepared = prepare(recipe, data, output / "cache", options.negatives)
@@ -81,8 +109,17 @@ def run(recipe_file: Path, data: Path, output: Path, options: Options | None = N
     bundle = export_bundle(net, recipe, prepared, output / "bundle", read_run_info(output))
     if prepared.test is not None:
         command = f"fauxto train {recipe_file.name} --data {data.name} --output {output.name}"
-        evaluate(prepared.test, load_bundle(bundle), seed=recipe.seed, command=command).write(output / "test")
+        found = evaluate(prepared.test, load_bundle(bundle), seed=recipe.seed, command=command)
+        found.write(output / "test")
+        _add_generators(bundle / "MODEL_CARD.md", recipe, found.metrics)
     return bundle
+
+
+def _add_generators(card: Path, recipe: Recipe, metrics: Metrics) -> None:
+    """Say in the card how the test went by generator, where the recipe says how old its backbone is."""
+    if isinstance(recipe.net, BackboneSection) and recipe.net.released is not None:
+        text = newer_than(recipe.net.released, metrics.result.ai_sources)
+        card.write_text(card.read_text(encoding="utf-8").rstrip("\n") + "\n\n" + text, encoding="utf-8")
 
 
 def _adapted(recipe: Recipe, options: Options) -> Recipe:

@@ -54,10 +54,18 @@ def kuwahara(canvas: Canvas, radius: int) -> Canvas:
     spread = ndimage.uniform_filter(grey * grey, side, mode="nearest") - mean * mean
     half = (radius + 1) // 2
     moves = [(y, x) for y in (-half, half) for x in (-half, half)]
-    spreads = np.stack([np.roll(spread, move, (0, 1)) for move in moves])
-    colours = np.stack([np.roll(means, move, (0, 1)) for move in moves])
+    spreads = np.stack([_moved(spread, move) for move in moves])
+    colours = np.stack([_moved(means, move) for move in moves])
     calmest = spreads.argmin(0)[None, ..., None]
     return np.asarray(np.take_along_axis(colours, calmest, 0)[0])
+
+
+def _moved(values: NDArray[np.float64], move: tuple[int, int]) -> NDArray[np.float64]:
+    """Values (H, W, ...) moved by some pixels; the border is repeated, not brought from the other side."""
+    height, width = values.shape[:2]
+    rows = np.clip(np.arange(height) - move[0], 0, height - 1)
+    columns = np.clip(np.arange(width) - move[1], 0, width - 1)
+    return np.asarray(values[rows[:, None], columns])
 
 
 def oil(material: Material) -> Image.Image:

