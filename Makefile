@@ -3,10 +3,11 @@
 PYTHON ?= python3
 TORCH ?= torch
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 120
 
 DATA ?= ../shared/data
 
-.PHONY: demo test test-long lint results clean
+.PHONY: demo test test-long lint pins fuzz results clean
 
 demo: .venv-demo/bin/fauxto
 	.venv-demo/bin/fauxto scan examples/; code=$$?; test $$code -le 1   # 1 says that some declare to be made by AI
@@ -31,6 +32,14 @@ lint: .venv-test/.installed
 	.venv-test/bin/pip install --quiet "$(TORCH)"
 	.venv-test/bin/pip install --quiet "$(TORCH)" --editable ".[dev]"   # named again: torchvision must fit it
 	touch $@
+
+# The hashes of the shipped bundles, which the loader checks: write them anew after changing one.
+pins:
+	cd src/fauxto/models && LC_ALL=C sha256sum */*.json */*.md */model.onnx >SHA256SUMS
+
+# Two minutes of fuzzing; make fuzz FUZZ_SECONDS=3600 for longer.
+fuzz: .venv-test/.installed
+	.venv-test/bin/python fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 # Measures every figure of the README again; DATA is a folder with cifake/test.parquet and photos/*.parquet.
 results: .venv-test/.installed

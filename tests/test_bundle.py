@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 
 from fauxto.errors import BundleError, UsageError
-from fauxto.models import find_bundle, load_bundle, read_config, shipped
-from fauxto.models.bundle import FILES
+from fauxto.models import files, find_bundle, load_bundle, read_config, shipped
+from fauxto.models.files import FILES, pins
+from fauxto.models.graph import check_graph
 from tiny_bundle import write_bundle
 
 
@@ -96,3 +105,144 @@ def test_shipped_bundle_gives_its_golden_scores_here(name: str) -> None:
 
 def test_thumb_is_shipped() -> None:
     assert "thumb" in shipped()
+
+
+# A bundle is data, not code
+
+
+def rehashed(bundle: Path, model: onnx.ModelProto) -> Path:
+    """The bundle with another model, its hash in order, as its author would have made it."""
+    data = model.SerializeToString()
+    (bundle / "model.onnx").write_bytes(data)
+    config = json.loads((bundle / "config.json").read_text())
+    config["model_sha256"] = hashlib.sha256(data).hexdigest()
+    (bundle / "config.json").write_text(json.dumps(config))
+    return bundle
+
+
+def model_of(bundle: Path) -> onnx.ModelProto:
+    return onnx.load_model_from_string((bundle / "model.onnx").read_bytes())
+
+
+def external(tensor: onnx.TensorProto, location: str) -> None:
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+
+
+@pytest.mark.parametrize("location", ["secret.bin", "../secret.bin", "/etc/hostname"])
+def test_weights_in_another_file_are_refused(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    monkeypatch.chdir(copy)
+    for folder in (copy, copy.parent):
+        (folder / "secret.bin").write_bytes(bytes(64))
+    model = model_of(copy)
+    external(model.graph.initializer[1], location)
+    with pytest.raises(BundleError, match="keeps weights in another file"):
+        load_bundle(rehashed(copy, model))
+
+
+def test_weights_in_another_file_are_refused_within_a_branch_and_an_attribute(copy: Path) -> None:
+    model = model_of(copy)
+    tensor = numpy_helper.from_array(np.zeros(1, np.float32), "hidden")
+    external(tensor, "secret.bin")
+    inner = helper.make_graph([helper.make_node("Constant", [], ["c"], value=tensor)], "inner", [], [])
+    model.graph.node.append(helper.make_node("If", ["gain"], ["x"], then_branch=inner, else_branch=inner))
+    with pytest.raises(BundleError, match="keeps weights in another file"):
+        load_bundle(rehashed(copy, model))
+
+
+@pytest.mark.parametrize("domain", ["com.example", "ai.onnx.contrib", "com.microsoft"])
+def test_operators_from_elsewhere_are_refused(copy: Path, domain: str) -> None:
+    model = model_of(copy)
+    model.graph.node[0].domain = domain
+    model.opset_import.append(helper.make_opsetid(domain, 1))
+    with pytest.raises(BundleError, match=re.escape(domain)):
+        load_bundle(rehashed(copy, model))
+
+
+def test_a_graph_nested_without_end_is_refused(copy: Path) -> None:
+    def field(number: int, content: bytes) -> bytes:
+        size, rest = b"", len(content)
+        while rest > 0x7F:
+            size, rest = size + bytes([rest & 0x7F | 0x80]), rest >> 7
+        return bytes([number << 3 | 2]) + size + bytes([rest]) + content
+
+    graph = b""
+    for _ in range(5_000):
+        graph = field(1, field(5, field(6, graph)))
+    with pytest.raises(BundleError, match="nested without end"):
+        check_graph(field(7, graph))
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_crash_the_check_of_a_graph(data: bytes) -> None:
+    with contextlib.suppress(BundleError):
+        check_graph(data)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_symbolic_link_is_refused(copy: Path, tmp_path: Path, name: str) -> None:
+    shutil.move(copy / name, tmp_path / "elsewhere")
+    (copy / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BundleError, match="symbolic link"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_pipe_is_refused_and_does_not_hang(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    with pytest.raises(BundleError, match="not a regular file"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_giant_is_refused_before_it_is_read(copy: Path, name: str) -> None:
+    os.truncate(copy / name, 2 << 30)
+    with pytest.raises(BundleError, match="over the limit"):
+        load_bundle(copy)
+
+
+def test_json_nested_without_end_is_refused(copy: Path) -> None:
+    (copy / "config.json").write_text('{"a":' * 100_000)
+    with pytest.raises(BundleError, match="not valid JSON"):
+        read_config(copy)
+
+
+def test_a_model_of_other_shapes_is_an_error_of_the_bundle(copy: Path) -> None:
+    model = model_of(copy)
+    model.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [1]))
+    bundle = load_bundle(rehashed(copy, model))
+    with pytest.raises(BundleError, match="batch of images"):
+        bundle.scores([np.zeros((16, 16, 3), np.uint8)])
+
+
+@pytest.mark.parametrize("golden", [{}, {"scores": "x"}, {"scores": [1]}])
+def test_broken_golden_scores_are_an_error_of_the_bundle(copy: Path, golden: object) -> None:
+    (copy / "golden.json").write_text(json.dumps(golden))
+    with pytest.raises(BundleError, match="golden scores"):
+        load_bundle(copy).self_test()
+
+
+def test_every_shipped_file_is_the_pinned_one() -> None:
+    found = {
+        f"{name}/{file}": hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        for name, folder in shipped().items()
+        for file in FILES
+    }
+    assert found == pins(), "after a change of a shipped bundle: make pins"
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "config.json"])
+def test_a_shipped_bundle_that_was_changed_is_refused(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(files, "_HERE", copy.parent)
+    right = {f"copy/{one}": hashlib.sha256((copy / one).read_bytes()).hexdigest() for one in FILES}
+    monkeypatch.setattr(files, "pins", lambda: right)
+    load_bundle(copy)
+    monkeypatch.setattr(files, "pins", lambda: {**right, f"copy/{name}": "0" * 64})
+    with pytest.raises(BundleError, match="not the file that was released"):
+        load_bundle(copy)

@@ -7,18 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fauxto.errors import InputError
-from fauxto.images import DecodedImage, Limits, decode, open_image, printable, read_bytes, read_stream
+from fauxto.images import Limits, open_image, printable, read_bytes, read_stream
 from fauxto.models import Bundle, BundleConfig, find_bundle, load_bundle, read_config, shipped
-from fauxto.models.preprocess import fit, normalise, shrunk
-from fauxto.provenance import ProvenanceOptions, read_evidence
+from fauxto.models.preprocess import normalise
+from fauxto.opening import Opened, OpeningRules, cut, open_file
+from fauxto.provenance import ProvenanceOptions
 from fauxto.record import ErrorInfo, Evidence, ImageInfo, ModelRef, Record
 from fauxto.verdict import decide
+
+if TYPE_CHECKING:
+    from fauxto.isolation import Children
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,8 @@ class Detector:
         limits: of pixels and bytes, checked before decoding.
         provenance: how the readers of the file's own statements behave; offline by default.
         threads: of the model's runtime; by default the cores that this process may use.
+        isolate: decode files and read what they say in a process of its own, so that a decoder that
+            crashes or hangs costs one record and not this process (`fauxto.isolation`).
         thumbnail_side: longest side in pixels of a small copy that each prepared image keeps, for whoever
             shows results; None keeps none.
 
@@ -59,6 +65,7 @@ class Detector:
         limits: Limits = Limits(),  # noqa: B008 (frozen)
         provenance: ProvenanceOptions = ProvenanceOptions(),  # noqa: B008 (frozen)
         threads: int | None = None,
+        isolate: bool = False,
         thumbnail_side: int | None = None,
     ) -> None:
         self._automatic = model == "auto"
@@ -66,8 +73,15 @@ class Detector:
         self._candidates = [(folder, read_config(folder)) for folder in folders]
         self._loaded: dict[str, Bundle] = {}
         self._loading = Lock()  # several threads may prepare images at once
-        self._limits, self._provenance, self._threads = limits, provenance, threads
-        self._thumbnail_side = thumbnail_side
+        self._limits, self._threads = limits, threads
+        usable = [one for one in self._candidates if one[1].domain.automatic or not self._automatic]
+        self._usable = [folder for folder, _ in usable]
+        self._rules = OpeningRules(limits, provenance, tuple(config for _, config in usable), thumbnail_side)
+        self._children: Children | None = None
+        if isolate:
+            from fauxto.isolation import Children
+
+            self._children = Children(self._rules)
         if provenance.trust_list is not None:
             from fauxto.provenance.trust import trust_in_force
 
@@ -108,17 +122,15 @@ class Detector:
         """
         path = printable(name or _name_of(source))
         try:
-            data, image = self._open(source, path)
+            opened = self._open(source, path)
         except InputError as error:
             return Prepared(path, error=error)
-        info = ImageInfo(width=image.width, height=image.height, format=image.format, sha256=image.sha256)
-        evidence: tuple[Evidence, ...] = ()
-        if data is not None:
-            evidence = tuple(read_evidence(data, pixels=image.pixels, options=self._provenance))
-        bundle = self._bundle_for(image.width, image.height)
-        square = None if bundle is None else fit(image.pixels, bundle.config.input)
-        thumbnail = None if self._thumbnail_side is None else shrunk(image.pixels, self._thumbnail_side)
-        return Prepared(path, None, info, image.notes, evidence, bundle, square, thumbnail)
+        if opened.error is not None:
+            return Prepared(path, error=opened.error)
+        bundle = None if opened.model is None else self._bundle(opened.model)
+        return Prepared(
+            path, None, opened.image, opened.notes, opened.evidence, bundle, opened.square, opened.thumbnail
+        )
 
     def judge(self, prepared: Sequence[Prepared]) -> list[Record]:
         """Run the models over a batch and give the records, in order."""
@@ -136,8 +148,8 @@ class Detector:
             for index, item in enumerate(prepared)
         ]
 
-    def _open(self, source: Any, name: str) -> tuple[bytes | None, DecodedImage]:
-        """The file's bytes where there are any (pixels alone say nothing of their origin), and the image."""
+    def _open(self, source: Any, name: str) -> Opened:
+        """Open a file by its bytes; of pixels alone, which say nothing of their origin, only the square."""
         if isinstance(source, (str, os.PathLike)):
             data = read_bytes(source, limits=self._limits)
         elif isinstance(source, (bytes, bytearray, memoryview)):
@@ -145,18 +157,18 @@ class Detector:
         elif hasattr(source, "read"):
             data = read_stream(source, name=name, limits=self._limits)
         else:
-            return None, open_image(source, name=name, limits=self._limits)
-        return data, decode(data, name=name, limits=self._limits)
+            return cut(open_image(source, name=name, limits=self._limits), (), self._rules)
+        if self._children is not None:
+            return self._children.open_file(data, name)
+        return open_file(data, name, self._rules)
 
-    def _bundle_for(self, width: int, height: int) -> Bundle | None:
-        """The model whose domain these sides (pixels) fit, loaded at its first use."""
-        for folder, config in self._candidates:
-            if config.domain.fits(width, height) and (config.domain.automatic or not self._automatic):
-                with self._loading:
-                    if config.name not in self._loaded:
-                        self._loaded[config.name] = load_bundle(folder, self._threads)
-                    return self._loaded[config.name]
-        return None
+    def _bundle(self, index: int) -> Bundle:
+        """A model of `OpeningRules.models`, loaded at its first use."""
+        name = self._rules.models[index].name
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = load_bundle(self._usable[index], self._threads)
+            return self._loaded[name]
 
     def _record(self, item: Prepared, score: float | None, *, turned_away: bool) -> Record:
         if item.error is not None:

@@ -242,3 +242,26 @@ def test_normalisation_is_that_of_the_config() -> None:
     config = InputConfig(side=8, mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
     white = normalise(np.full((1, 8, 8, 3), 255, dtype=np.uint8), config)
     np.testing.assert_allclose(white[0, :, 0, 0], [1.0, 3.0, 1.0], rtol=1e-6)
+
+
+class _Harmful:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_a_checkpoint_cannot_run_code(recipe: Recipe, data: TrainingData, tmp_path: Path) -> None:
+    ran, run = tmp_path / "ran", tmp_path / "run"
+    train(recipe, data, run, progress=False, epochs_now=1)
+    last = run / "checkpoints" / "last.ckpt"
+    stored = torch.load(last, map_location="cpu", weights_only=True)
+    torch.save({**stored, "state_dict": {**stored["state_dict"], "x": _Harmful(ran)}}, last)
+    with pytest.raises(UsageError, match=r"last\.ckpt"):
+        load_weights(recipe, last)
+    with pytest.raises(Exception, match=r"(?i)weights.only|checkpoint"):
+        train(recipe, data, run, progress=False, resume=True)
+    assert not ran.exists()

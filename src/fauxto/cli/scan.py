@@ -68,6 +68,7 @@ class Request:
     progress: ProgressFormat | None
     engine: Engine
     address: str | None
+    isolate: bool
 
     @property
     def into_folder(self) -> bool:
@@ -140,6 +141,13 @@ def scan(
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="The Ray cluster; by default one on this machine.")
     ] = None,
+    isolate: Annotated[
+        bool,
+        typer.Option(
+            "--isolate",
+            help="Decode in processes of their own: a decoder that crashes or hangs costs one record.",
+        ),
+    ] = False,
 ) -> None:
     """Judge images: ai, ai-edited, uncertain or no-sign, with a score and the reason.
 
@@ -165,6 +173,7 @@ def scan(
         progress=progress,
         engine=engine,
         address=address,
+        isolate=isolate,
     )
     _check(request)
     skipped, summary = Skipped(), Summary()
@@ -197,12 +206,26 @@ def _check(request: Request) -> None:
         raise UsageError("--address is the address of a Ray cluster; add --engine ray")
     if request.engine is Engine.ray and request.heatmap is not None:
         raise UsageError("--heatmap works on this machine only; leave out --engine ray")
+    if request.engine is Engine.ray and request.isolate:
+        raise UsageError("--isolate works on this machine only; leave out --engine ray")
     if request.report is not None and request.into_folder:
         raise UsageError("--report shows the results of one run; leave out --output DIR")
     if request.into_folder and request.format not in (None, OutputFormat.jsonl, OutputFormat.parquet):
         raise UsageError("--output DIR takes --format jsonl or parquet")
     if request.into_folder and "-" in request.paths:
         raise UsageError("standard input cannot be read again; with --output DIR name files or folders")
+
+
+def _detector(request: Request) -> Detector:
+    from fauxto import Detector
+
+    return Detector(
+        request.model,
+        limits=request.limits,
+        provenance=request.provenance,
+        isolate=request.isolate,
+        thumbnail_side=None if request.report is None else _REPORT_SIDE,
+    )
 
 
 def _how_to_go_on(request: Request) -> str:
@@ -214,19 +237,14 @@ def _how_to_go_on(request: Request) -> str:
 def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
     """Records to standard output or one file, in order."""
     with importing():
-        from fauxto import Detector, UsageError
+        from fauxto import UsageError
         from fauxto.scan.progress import progress
         from fauxto.scan.run import scan as run
         from fauxto.scan.sources import find
         from fauxto.scan.writers import open_writer
 
     _keep_inputs(request)
-    detector = Detector(
-        request.model,
-        limits=request.limits,
-        provenance=request.provenance,
-        thumbnail_side=None if request.report is None else _REPORT_SIDE,
-    )
+    detector = _detector(request)
     inputs = find(request.paths, skipped, allow_network=request.provenance.allow_network)
     kind = request.progress_kind()
     writer = open_writer((request.format or OutputFormat.table).value, request.output, sys.stdout)
@@ -280,7 +298,6 @@ def _total(kind: Kind, paths: list[str]) -> Total:
 
 def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
     """Records into a folder in parts, going on where an earlier run stopped."""
-    from fauxto import Detector
     from fauxto.scan.folder import open_folder
     from fauxto.scan.plan import options_of
     from fauxto.scan.progress import progress
@@ -320,7 +337,7 @@ def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruptio
 
         scan_into(
             folder,
-            Detector(request.model, limits=request.limits, provenance=request.provenance),
+            _detector(request),
             summary,
             skipped,
             interruption=interruption,

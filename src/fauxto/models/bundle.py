@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,9 @@ from pydantic import ValidationError
 
 from fauxto.errors import BundleError
 from fauxto.models.config import BundleConfig
+from fauxto.models.files import FILES, check_files, check_pin, read_file, read_json
 from fauxto.models.golden import golden_images
+from fauxto.models.graph import check_graph
 from fauxto.models.preprocess import batch_input
 from fauxto.models.threads import usable_cores
 from fauxto.verdict import Thresholds
@@ -23,7 +24,8 @@ from fauxto.verdict import Thresholds
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-FILES = ("model.onnx", "config.json", "MODEL_CARD.md", "metrics.json", "golden.json")
+__all__ = ["FILES", "GOLDEN_TOLERANCE", "Bundle", "load_bundle", "read_config", "read_json", "sigmoid"]
+
 GOLDEN_TOLERANCE = 1e-3
 
 
@@ -67,12 +69,21 @@ class Bundle:
         return self.outputs(batch).logits
 
     def outputs(self, batch: NDArray[np.float32]) -> Outputs:
-        """Everything of a prepared batch (N, 3, side, side) that a verdict needs."""
+        """Everything of a prepared batch (N, 3, side, side) that a verdict needs.
+
+        Raises:
+            BundleError: the model does not take such a batch, or gives something else.
+        """
         gate, names = self.config.gate, [self.session.get_outputs()[0].name]
-        found = self.session.run(
-            names if gate is None else [*names, "photograph"], {self.session.get_inputs()[0].name: batch}
-        )
-        logits, *passed = (np.asarray(value, dtype=np.float64).reshape(len(batch)) for value in found)
+        names = names if gate is None else [*names, "photograph"]
+        try:
+            found = self.session.run(names, {self.session.get_inputs()[0].name: batch})
+            logits, *passed = (np.asarray(value, dtype=np.float64).reshape(len(batch)) for value in found)
+        except Exception as error:  # onnxruntime raises its own undocumented classes
+            raise BundleError(
+                f"{self.folder / 'model.onnx'}: does not turn a batch of images into one number each "
+                f"({type(error).__name__}); export it again"
+            ) from error
         accepted = np.ones(len(batch), dtype=bool) if gate is None else passed[0] >= gate.threshold
         return Outputs(logits, accepted)
 
@@ -97,8 +108,12 @@ class Bundle:
         Raises:
             BundleError: it exceeds `GOLDEN_TOLERANCE`, so scores here would not be those that were measured.
         """
-        expected = np.asarray(read_json(self.folder / "golden.json")["scores"], dtype=np.float64)
         images = golden_images(self.config.input.side)
+        try:
+            golden = read_json(self.folder / "golden.json")["scores"]
+            expected = np.asarray(golden, dtype=np.float64).reshape(len(images))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"{self.folder / 'golden.json'}: does not hold the golden scores") from error
         difference = float(np.abs(self.scores(images) - expected).max())
         if not difference <= GOLDEN_TOLERANCE:
             raise BundleError(
@@ -108,34 +123,14 @@ class Bundle:
         return difference
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of a bundle.
-
-    Raises:
-        BundleError: it is missing, unreadable or no JSON object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); the bundle is incomplete") from error
-    except ValueError as error:
-        raise BundleError(f"{path}: is not valid JSON; the bundle is corrupt") from error
-    if not isinstance(value, dict):
-        raise BundleError(f"{path}: does not hold a JSON object; the bundle is corrupt")
-    return value
-
-
 def read_config(folder: Path) -> BundleConfig:
     """Check that a bundle is complete, and read its config without loading the model.
 
     Raises:
         BundleError: a file is missing, or config.json is not valid; says which.
     """
-    if not folder.is_dir():
-        raise BundleError(f"{folder}: no such bundle folder")
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise BundleError(f"{folder}: the bundle lacks {', '.join(missing)}; install or export it again")
+    check_files(folder)
+    check_pin(folder / "config.json", read_file(folder / "config.json"))
     try:
         return BundleConfig.model_validate(read_json(folder / "config.json"))
     except ValidationError as error:
@@ -152,14 +147,19 @@ def load_bundle(folder: Path, threads: int | None = None) -> Bundle:
         threads: of the runtime; by default the cores that this process may use.
 
     Raises:
-        BundleError: incomplete, corrupt, or not loadable by this onnxruntime.
+        BundleError: incomplete, corrupt, not only data, or not loadable by this onnxruntime.
     """
     config = read_config(folder)
-    model = (folder / "model.onnx").read_bytes()
+    model = read_file(folder / "model.onnx")
     if hashlib.sha256(model).hexdigest() != config.model_sha256:
         raise BundleError(
             f"{folder / 'model.onnx'}: does not match its hash in config.json; the bundle is corrupt"
         )
+    check_pin(folder / "model.onnx", model)
+    try:
+        check_graph(model)
+    except BundleError as error:
+        raise BundleError(f"{folder / 'model.onnx'}: {error}") from None
     return Bundle(folder, config, _session(model, folder, threads or usable_cores()))
 
 

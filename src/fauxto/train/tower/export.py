@@ -116,7 +116,7 @@ def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
     saturate on processors without VNNI.
 
     Returns:
-        The greatest difference of a logit to the net's by ONNX's reference evaluator.
+        The greatest difference of a logit to the net's by ONNX's reference evaluator, relative above 1.
 
     Raises:
         BundleError: it is not below 1e-3.
@@ -147,7 +147,8 @@ def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
     with torch.inference_mode():
         expected = net(example)[0].numpy()
     found = reference_outputs(model, example.numpy())[0]
-    difference = float(np.abs(found - expected).max())
+    # Relative for large logits: heads on patch means have steep slopes, and float32 has seven digits.
+    difference = float((np.abs(found - expected) / np.maximum(1.0, np.abs(expected))).max())
     if not difference <= ONNX_TOLERANCE:
         raise BundleError(f"{path}: the ONNX output differs from the checkpoint's by {difference:.2g}")
     return difference

@@ -1,0 +1,117 @@
+"""Whether a long scan grows: memory, descriptors and threads, over repeated good and bad files.
+
+    python benchmarks/soak.py [--images 200000] [--isolate] [--output results/soak.json]
+
+The first tenth is the warm-up. Exit code 1 where the rest grew: the median memory of its last quarter above
+that of its first by more than 5 % and 10 MB, or more descriptors or threads at the end than at its beginning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path.insert(0, str(TESTS / "corpus"))
+
+from bad_files import bad_files  # noqa: E402
+from fauxto import Detector  # noqa: E402
+from fauxto.scan.found import Found  # noqa: E402
+from fauxto.scan.run import Summary, scan  # noqa: E402
+
+SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the process held after so many images."""
+
+    images: int
+    megabytes: float
+    descriptors: int
+    threads: int
+
+
+def sample(images: int) -> Sample:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    megabytes = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return Sample(
+        images, round(megabytes, 1), len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+    )
+
+
+def files(folder: Path) -> list[Path]:
+    """Every fifth file of the corpus, and as many sound thumbnails."""
+    bad = list(bad_files().items())[::5]
+    sound = sorted((TESTS.parent / "examples" / "thumbnails").glob("*.jpg"))
+    found = []
+    for (name, data), thumbnail in zip(bad, cycle(sound), strict=False):
+        (folder / name).write_bytes(data)
+        found += [folder / name, thumbnail]
+    return found
+
+
+def soak(paths: list[Path], images: int, isolate: bool) -> Iterator[Sample]:
+    """Samples while scanning, the first after the warm-up."""
+    inputs = (Found(str(path)) for path in islice(cycle(paths), images))
+    summary = Summary()
+    every, due = max(1, images * 9 // 10 // SAMPLES), images // 10
+    for _ in scan(inputs, Detector("thumb", isolate=isolate), summary):
+        if summary.total >= due:
+            yield sample(summary.total)
+            due += every
+    if summary.total != images or not summary.errors or not summary.verdicts:
+        raise SystemExit(f"{summary}: these are not the {images} good and bad images that went in")
+
+
+def grew(samples: list[Sample]) -> list[str]:
+    """What grew after the warm-up."""
+    quarter = max(1, len(samples) // 4)
+    before, after = (
+        median(one.megabytes for one in part) for part in (samples[:quarter], samples[-quarter:])
+    )
+    found = (
+        [f"memory: {before:.0f} to {after:.0f} MB"] if after > before * 1.05 and after > before + 10 else []
+    )
+    for what in ("descriptors", "threads"):
+        most = max(getattr(one, what) for one in samples[:quarter])
+        if getattr(samples[-1], what) > most:
+            found.append(f"{what}: {most} to {getattr(samples[-1], what)}")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=200_000)
+    parser.add_argument("--isolate", action="store_true")
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    start = perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        samples = list(soak(files(Path(folder)), arguments.images, arguments.isolate))
+    found = grew(samples)
+    report = {
+        "images": arguments.images,
+        "isolated": arguments.isolate,
+        "seconds": round(perf_counter() - start, 1),
+        "grew": found,
+        "samples": [asdict(one) for one in samples],
+    }
+    if arguments.output:
+        arguments.output.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"{arguments.images} images; {samples[0]}; {samples[-1]}; grew: {', '.join(found) or 'nothing'}")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()

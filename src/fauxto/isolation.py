@@ -1,0 +1,272 @@
+"""Opening files in a process of its own, so that a decoder that crashes or hangs costs one record.
+
+Decoders are native code. A child opens one file after another (`opening.open_file`) within bounds of time and
+address space; when it dies or is too slow it is replaced, and the file at hand gets an error. Requests and
+answers are JSON and raw bytes: nothing that comes back from a child is unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import struct
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fauxto.errors import InputError
+from fauxto.images import Limits
+from fauxto.models import BundleConfig
+from fauxto.opening import Opened, OpeningRules, open_file
+from fauxto.provenance import ProvenanceOptions
+from fauxto.record import Evidence, ImageInfo
+
+SECONDS = 60.0
+ADDRESS_SPACE = 8 << 30
+_START_SECONDS = 60.0
+_FRAME = struct.Struct(">II")  # lengths of the JSON and of the bytes that follow it
+_ANSWER_LIMIT = 64 << 20
+
+
+def child_program(program: str = "from fauxto.isolation import serve; serve()") -> tuple[str, ...]:
+    """The command of a child that imports from where this process does, and not from the current folder."""
+    return sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {program}"
+
+
+class Children:
+    """Processes that open files: one for each thread that asks at the same time, kept for the next file.
+
+    Args:
+        rules: how files are opened.
+        seconds: that one file may take.
+        command: starts a child; a test may put in one that misbehaves.
+    """
+
+    def __init__(
+        self, rules: OpeningRules, *, seconds: float = SECONDS, command: Sequence[str] | None = None
+    ) -> None:
+        self._rules, self._seconds, self._command = rules, seconds, tuple(command or child_program())
+        self._idle: LifoQueue[_Child] = LifoQueue()
+        self._end = weakref.finalize(self, _end_all, self._idle)
+
+    def open_file(self, data: bytes, name: str) -> Opened:
+        """As `opening.open_file`; a crash or a hang is an error of code `corrupt`."""
+        child = self._take()
+        try:
+            opened = child.ask(data, name, self._seconds)
+        except TimeoutError:
+            child.end()
+            return _lost(name, f"its decoder was stopped after {self._seconds:g} seconds")
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
+            child.end()
+            return _lost(name, "its decoder crashed")
+        except BaseException:  # interrupted halfway: the next answer would be this file's
+            child.end()
+            raise
+        self._idle.put(child)
+        return opened
+
+    def close(self) -> None:
+        """End the processes that are idle."""
+        self._end()
+
+    def _take(self) -> _Child:
+        with contextlib.suppress(Empty):
+            while True:
+                child = self._idle.get_nowait()
+                if child.process.poll() is None:
+                    return child
+                child.end()
+        return _Child(self._command, self._rules)
+
+
+def _end_all(idle: LifoQueue[_Child]) -> None:
+    with contextlib.suppress(Empty):
+        while True:
+            idle.get_nowait().end()
+
+
+def _lost(name: str, why: str) -> Opened:
+    return Opened(error=InputError("corrupt", f"{name}: {why}; convert it to PNG, or copy it again"))
+
+
+class _Child:
+    """One process. It is told the rules once, then one file after another."""
+
+    def __init__(self, command: Sequence[str], rules: OpeningRules) -> None:
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is for this process, which lets the files at hand be finished
+        )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self._stdin, self._stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
+        with contextlib.suppress(OSError):  # dead already: the first file will say so
+            self._send(_rules_to_json(rules), b"", time.monotonic() + _START_SECONDS)
+        self._fresh = True
+
+    def ask(self, data: bytes, name: str, seconds: float) -> Opened:
+        """The child's answer; raises TimeoutError, EOFError where it died, or ValueError for nonsense."""
+        start = _START_SECONDS if self._fresh else 0.0  # it is still importing
+        self._fresh = False
+        end = time.monotonic() + seconds + start
+        self._send({"name": name}, data, end)
+        if start:
+            self._receive(end)  # it says that it is ready, and only then begins with the file
+            end = time.monotonic() + seconds
+        return _opened_from(*self._receive(end))
+
+    def end(self) -> None:
+        """Kill the process and wait for it."""
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self.process.wait()
+
+    def _send(self, header: dict[str, Any], data: bytes, end: float) -> None:
+        text = json.dumps(header).encode()
+        for part in (_FRAME.pack(len(text), len(data)) + text, data):
+            left = memoryview(part)
+            while left:
+                self._wait(self._stdin, select.POLLOUT, end)
+                left = left[os.write(self._stdin, left[: select.PIPE_BUF * 16]) :]
+
+    def _receive(self, end: float) -> tuple[dict[str, Any], bytes]:
+        header, size = _FRAME.unpack(self._read(_FRAME.size, end))
+        if header + size > _ANSWER_LIMIT:
+            raise ValueError("an answer of impossible length")
+        return json.loads(self._read(header, end)), self._read(size, end)
+
+    def _read(self, size: int, end: float) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            self._wait(self._stdout, select.POLLIN, end)
+            part = os.read(self._stdout, size - len(parts))
+            if not part:
+                raise EOFError
+            parts += part
+        return bytes(parts)
+
+    @staticmethod
+    def _wait(descriptor: int, event: int, end: float) -> None:
+        poll = select.poll()
+        poll.register(descriptor, event)
+        if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
+            raise TimeoutError
+
+
+def _rules_to_json(rules: OpeningRules) -> dict[str, Any]:
+    return {
+        "limits": vars(rules.limits),
+        "provenance": {**vars(rules.provenance), "trust_list": _text(rules.provenance.trust_list)},
+        "models": [config.model_dump(mode="json") for config in rules.models],
+        "thumbnail_side": rules.thumbnail_side,
+    }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _rules_from(header: dict[str, Any]) -> OpeningRules:
+    trust_list = header["provenance"]["trust_list"]
+    return OpeningRules(
+        Limits(**header["limits"]),
+        ProvenanceOptions(**{**header["provenance"], "trust_list": trust_list and Path(trust_list)}),
+        tuple(BundleConfig.model_validate(config) for config in header["models"]),
+        header["thumbnail_side"],
+    )
+
+
+def _opened_to_json(opened: Opened) -> tuple[dict[str, Any], bytes]:
+    if opened.error is not None:
+        return {"error": [opened.error.code, opened.error.message]}, b""
+    assert opened.image is not None
+    header = {
+        "image": opened.image.model_dump(mode="json"),
+        "notes": opened.notes,
+        "evidence": [row.model_dump(mode="json") for row in opened.evidence],
+        "model": opened.model,
+        "shapes": [None if one is None else one.shape for one in (opened.square, opened.thumbnail)],
+    }
+    parts = (one.tobytes() for one in (opened.square, opened.thumbnail) if one is not None)
+    return header, b"".join(parts)
+
+
+def _opened_from(header: dict[str, Any], data: bytes) -> Opened:
+    if "error" in header:
+        return Opened(error=InputError(*header["error"]))
+    pixels: list[NDArray[np.uint8] | None] = []
+    for shape in header["shapes"]:
+        size = 0 if shape is None else int(np.prod(shape))
+        pixels.append(None if shape is None else np.frombuffer(data[:size], np.uint8).reshape(shape))
+        data = data[size:]
+    square, thumbnail = pixels
+    return Opened(
+        None,
+        ImageInfo.model_validate(header["image"]),
+        tuple(header["notes"]),
+        tuple(Evidence.model_validate(row) for row in header["evidence"]),
+        header["model"],
+        square,
+        thumbnail,
+    )
+
+
+# In the child
+
+
+def serve() -> None:
+    """Open files that come on standard input until it ends; the answers go to standard output."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a native library prints must not come between the answers
+    _bound()
+    requests = sys.stdin.buffer
+    message = _next(requests)
+    if message is None:
+        return
+    rules = _rules_from(message[0])
+    ready = False
+    while message := _next(requests):
+        if not ready:
+            _answer(answers, {}, b"")
+            ready = True
+        _answer(answers, *_opened_to_json(open_file(message[1], message[0]["name"], rules)))
+
+
+def _bound() -> None:
+    """No more memory than any picture within the limits needs, and no core dump of a stranger's picture."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    space = ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(ADDRESS_SPACE, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (space, space))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _next(requests: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+    frame = requests.read(_FRAME.size)
+    if len(frame) < _FRAME.size:
+        return None
+    header, size = _FRAME.unpack(frame)
+    return json.loads(requests.read(header)), requests.read(size)
+
+
+def _answer(answers: BinaryIO, header: dict[str, Any], data: bytes) -> None:
+    text = json.dumps(header).encode()
+    answers.write(_FRAME.pack(len(text), len(data)) + text + data)
+    answers.flush()

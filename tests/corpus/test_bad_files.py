@@ -1,0 +1,107 @@
+"""Every file of the corpus gets a typed error or a verdict, soon, within memory, as valid JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from bad_files import bad_files
+from command import fauxto
+from fauxto import Detector, Record
+from fauxto.errors import InputCode
+
+SECONDS, MEGABYTES = 2.0, 500
+VERDICTS = {"ai", "ai-edited", "uncertain", "no-sign"}
+STEERING = ("\x1b", "\u202e", "\u2066", "\x07", "\n", "\r")
+
+
+def test_the_corpus_is_large_in_number_and_small_in_bytes() -> None:
+    assert len(bad_files()) >= 300
+    assert sum(map(len, bad_files().values())) < 5_000_000
+
+
+@pytest.fixture(scope="module")
+def detector(bright_bundle: Path) -> Detector:
+    return Detector(bright_bundle)
+
+
+def check(record: Record) -> None:
+    """A record is complete: a verdict or a typed error, never both, numbers finite, nothing that steers."""
+    if record.error is None:
+        assert record.verdict in VERDICTS and record.image is not None and record.reason
+    else:
+        assert record.verdict is None and record.score is None
+        assert record.error.code in get_args(InputCode)
+    assert record.score is None or math.isfinite(record.score)
+    text = record.model_dump_json()
+    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert Record.model_validate_json(text) == record
+    shown = " ".join([record.path, record.reason, *(row.detail for row in record.evidence)])
+    assert not any(mark in shown for mark in STEERING)
+    failed = [row.detail for row in record.evidence if "reader failed on this file" in row.detail]
+    assert not failed, failed
+
+
+@pytest.mark.parametrize("name", bad_files())
+def test_a_bad_file_gets_a_typed_error_or_a_verdict_within_two_seconds(detector: Detector, name: str) -> None:
+    start = time.process_time()
+    record = detector.scan(bad_files()[name])
+    assert time.process_time() - start < SECONDS
+    check(record)
+    if name.startswith("cut-"):
+        # A HEIC without its picture data may still hold a box of small data: the decoder then says "corrupt".
+        codes = ("truncated", "corrupt") if name.endswith(".heic") else ("truncated",)
+        assert record.error is not None and record.error.code in codes, record
+    if name.startswith("bomb.") and name[5:] in ("png", "tiff"):
+        assert record.error is not None and record.error.code == "too-large"
+
+
+def test_the_whole_corpus_stays_within_memory_and_gives_one_json_line_a_file(tmp_path: Path) -> None:
+    for name, data in bad_files().items():
+        (tmp_path / f"{name}.jpg").write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-m", "fauxto", "scan", str(tmp_path), "--format", "jsonl"], capture_output=True
+    )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    assert done.returncode == 2 and b"Traceback" not in done.stderr
+    records = [Record.model_validate_json(line) for line in done.stdout.splitlines()]
+    assert len(records) == len(bad_files())
+    assert peak < MEGABYTES
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb.png", "\x1b[31mred.png", "x\u202egnp.exe.png", "\udcff.png", "tab\t.png"]
+)
+def test_a_name_is_never_printed_raw(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no image")
+    for kind in ("table", "jsonl", "csv", "json"):
+        result = fauxto(capsys, "scan", tmp_path / name, "--format", kind)
+        assert result.code == 2
+        assert not any(mark in result.out + result.err for mark in ("\x1b", "\u202e", "\udcff", "\t", "a\nb"))
+
+
+def test_pipes_sockets_and_devices_in_the_place_of_files_are_errors_and_do_not_hang(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    os.mkfifo("pipe.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.png")
+        Path("device.png").symlink_to("/dev/zero")
+        Path("folder.png").mkdir()
+        start = time.monotonic()
+        result = fauxto(capsys, "scan", "pipe.png", "socket.png", "device.png", "--format", "jsonl")
+    assert time.monotonic() - start < 10
+    records = [Record.model_validate_json(line) for line in result.out.splitlines()]
+    assert result.code == 2
+    assert [record.error and record.error.code for record in records] == ["unreadable"] * 3

@@ -1,0 +1,123 @@
+"""A decoder that crashes, hangs or eats memory costs one record; everything else is as without a child."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import made
+from bad_files import bad_files
+from fauxto import Detector, Limits
+from fauxto.isolation import Children, child_program
+from fauxto.models import read_config
+from fauxto.opening import OpeningRules, open_file
+from fauxto.provenance import ProvenanceOptions
+
+CRASH, HANG, EAT, FAIL, CHATTER = b"crash", b"hang", b"eat", b"fail", b"chatter"
+
+# A child whose decoder misbehaves on certain bytes, as a bug in native code would.
+MISBEHAVING = """
+import os, time
+import fauxto.isolation as isolation
+whole = isolation.open_file
+def broken(data, name, rules):
+    if data == b"crash": os.abort()
+    if data == b"hang": time.sleep(600)
+    if data == b"eat": bytearray(20 << 30)
+    if data == b"fail": raise RuntimeError
+    if data == b"chatter": os.write(1, b"libfoo: warning"); os.write(2, b"libfoo: warning")
+    return whole(data, name, rules)
+isolation.open_file = broken
+isolation.serve()
+"""
+
+
+@pytest.fixture
+def rules(bright_bundle: Path) -> OpeningRules:
+    return OpeningRules(Limits(), ProvenanceOptions(), (read_config(bright_bundle),))
+
+
+@pytest.fixture
+def children(rules: OpeningRules) -> Iterator[Children]:
+    command = child_program(f"exec({MISBEHAVING!r})")
+    children = Children(rules, seconds=2, command=command)
+    yield children
+    children.close()
+
+
+@pytest.mark.parametrize(("data", "said"), [(CRASH, "crashed"), (FAIL, "crashed"), (EAT, "crashed")])
+def test_a_crash_is_one_error_and_the_next_file_is_opened(children: Children, data: bytes, said: str) -> None:
+    lost = children.open_file(data, "a.png")
+    assert lost.error is not None and lost.error.code == "corrupt"
+    assert lost.error.message.startswith("a.png: ") and said in lost.error.message
+    assert children.open_file(made.png(), "b.png").error is None
+
+
+def test_a_hang_is_stopped_after_its_seconds(children: Children) -> None:
+    children.open_file(made.png(), "warm.png")
+    start = time.monotonic()
+    lost = children.open_file(HANG, "a.png")
+    assert 1.5 < time.monotonic() - start < 10
+    assert lost.error is not None and "stopped after 2 seconds" in lost.error.message
+    assert children.open_file(made.png(), "b.png").error is None
+
+
+def test_what_a_library_prints_does_not_come_between_the_answers(children: Children) -> None:
+    answer = children.open_file(CHATTER, "a.png")
+    assert answer.error is not None and answer.error.code == "not-an-image"
+
+
+def test_a_child_is_kept_and_one_that_was_killed_is_replaced(children: Children) -> None:
+    children.open_file(made.png(), "a.png")
+    first = children._idle.queue[0].process
+    children.open_file(made.png(), "b.png")
+    assert [child.process.pid for child in children._idle.queue] == [first.pid]
+    os.kill(first.pid, 9)
+    first.wait()
+    assert children.open_file(made.png(), "c.png").error is None
+    assert children._idle.queue[0].process.pid != first.pid
+
+
+def test_closing_ends_the_processes(children: Children) -> None:
+    children.open_file(made.png(), "a.png")
+    process = children._idle.queue[0].process
+    children.close()
+    assert process.returncode is not None
+
+
+def test_a_child_ends_with_its_parent(children: Children) -> None:
+    children.open_file(made.png(), "a.png")
+    process = children._idle.queue[0].process
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(10) == 0
+
+
+def test_a_child_does_not_import_from_the_current_folder(
+    rules: OpeningRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    children = Children(rules)
+    assert children.open_file(made.png(), "a.png").error is None
+    children.close()
+
+
+def test_records_are_the_same_in_a_child_and_here(bright_bundle: Path) -> None:
+    here, apart = Detector(bright_bundle), Detector(bright_bundle, isolate=True)
+    files = [made.png(parameters=made.WEBUI), made.encode(made.picture(), "JPEG"), b"no image", b""]
+    files += list(bad_files().values())[::20]
+    assert [apart.scan(data) for data in files] == [here.scan(data) for data in files]
+
+
+def test_threads_may_open_files_at_once(children: Children, rules: OpeningRules) -> None:
+    files = [made.encode(made.picture(seed=seed)) for seed in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda data: children.open_file(data, "a.png"), files))
+    assert [one.image for one in opened] == [open_file(data, "a.png", rules).image for data in files]
+    assert children._idle.qsize() <= 4
