@@ -65,7 +65,7 @@ def prepared_squares(paths: Sequence[Path]) -> list[Any]:
     global _detector
     _detector = _detector or Detector("thumb", threads=1)
     items = [_detector.prepare(path) for path in paths]
-    return [(item.path, item.image, item.evidence, item.square) for item in items]
+    return [(item.path, item.image, item.evidence, item.views) for item in items]
 
 
 def pooled(pool: Executor, work: Callable[[Sequence[Path]], Any], paths: Sequence[Path]) -> float:

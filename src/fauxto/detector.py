@@ -16,6 +16,7 @@ from fauxto.errors import InputError
 from fauxto.images import Limits, open_image, printable, read_bytes, read_stream
 from fauxto.models import Bundle, BundleConfig, find_bundle, load_bundle, read_config, shipped
 from fauxto.models.preprocess import normalise
+from fauxto.models.views import Views, evidence_of, join, place
 from fauxto.opening import Opened, OpeningRules, cut, open_file
 from fauxto.provenance import ProvenanceOptions
 from fauxto.record import ErrorInfo, Evidence, ImageInfo, ModelRef, Record
@@ -25,9 +26,13 @@ if TYPE_CHECKING:
     from fauxto.isolation import Children
 
 
+# How many squares a model takes at once: pictures may have several each.
+_SQUARES = 64
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An image between opening and judging: its pixels are gone but for the model's small square."""
+    """An image between opening and judging: its pixels are gone but for the squares that the model judges."""
 
     path: str
     error: InputError | None = None
@@ -35,7 +40,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     bundle: Bundle | None = None
-    square: NDArray[np.uint8] | None = None
+    views: Views | None = None
     thumbnail: NDArray[np.uint8] | None = None
 
 
@@ -114,7 +119,7 @@ class Detector:
             yield from self.judge([self.prepare(source) for source in chunk])
 
     def prepare(self, source: Any, name: str | None = None) -> Prepared:
-        """Open one image, read what the file says, and cut the model's square out of it.
+        """Open one image, read what the file says, and cut out of it what the model judges.
 
         Args:
             source: as for `scan`.
@@ -129,24 +134,20 @@ class Detector:
             return Prepared(path, error=opened.error)
         bundle = None if opened.model is None else self._bundle(opened.model)
         return Prepared(
-            path, None, opened.image, opened.notes, opened.evidence, bundle, opened.square, opened.thumbnail
+            path, None, opened.image, opened.notes, opened.evidence, bundle, opened.views, opened.thumbnail
         )
 
     def judge(self, prepared: Sequence[Prepared]) -> list[Record]:
         """Run the models over a batch and give the records, in order."""
-        scores: dict[int, float] = {}
-        turned_away: set[int] = set()
+        scores: dict[int, list[float | None]] = {index: [] for index in range(len(prepared))}
         for bundle in {id(item.bundle): item.bundle for item in prepared if item.bundle}.values():
-            rows = [index for index, item in enumerate(prepared) if item.bundle is bundle]
-            squares = np.stack([prepared[index].square for index in rows])  # type: ignore[misc]
-            outputs = bundle.outputs(normalise(squares, bundle.config.input))
-            found = zip(rows, bundle.calibrate(outputs.logits).tolist(), strict=True)
-            turned_away |= {row for row, accepted in zip(rows, outputs.accepted, strict=True) if not accepted}
-            scores.update((row, score) for row, score in found if row not in turned_away)
-        return [
-            self._record(item, scores.get(index), turned_away=index in turned_away)
-            for index, item in enumerate(prepared)
-        ]
+            items = [(row, item.views) for row, item in enumerate(prepared) if item.bundle is bundle]
+            views = [(row, square) for row, found in items if found for square in found.squares]
+            for start in range(0, len(views), _SQUARES):
+                rows, squares = zip(*views[start : start + _SQUARES], strict=True)
+                for row, score in zip(rows, _scores(bundle, np.stack(squares)), strict=True):
+                    scores[row].append(score)
+        return [self._record(item, scores[index]) for index, item in enumerate(prepared)]
 
     def _open(self, source: Any, name: str) -> Opened:
         """Open a file by its bytes; of pixels alone, which say nothing of their origin, only the square."""
@@ -170,17 +171,18 @@ class Detector:
                 self._loaded[name] = load_bundle(self._usable[index], self._threads)
             return self._loaded[name]
 
-    def _record(self, item: Prepared, score: float | None, *, turned_away: bool) -> Record:
+    def _record(self, item: Prepared, scores: Sequence[float | None]) -> Record:
+        """The answer for one image, of whose squares these are the scores."""
         if item.error is not None:
             error = ErrorInfo(code=item.error.code, message=item.error.message)
             return Record(path=item.path, status="error", error=error, reason=item.error.message)
         bundle = item.bundle
         thresholds = None if bundle is None else bundle.thresholds
-        verdict, reason = decide(
-            item.evidence, score, thresholds, self._why_no_score(item, turned_away=turned_away)
-        )
-        if item.notes:
-            reason += f" Judged was the {', '.join(item.notes)}."
+        decisive = join(scores)
+        score = None if decisive is None else scores[decisive]
+        evidence = item.evidence if item.views is None else (*item.evidence, *evidence_of(item.views, scores))
+        verdict, reason = decide(evidence, score, thresholds, self._why_no_score(item))
+        reason += _judged(item, decisive)
         return Record(
             path=item.path,
             status="ok",
@@ -190,15 +192,17 @@ class Detector:
             if bundle is None
             else ModelRef(name=bundle.config.name, version=bundle.config.version),
             reason=reason,
-            evidence=item.evidence,
+            evidence=evidence,
             image=item.image,
         )
 
-    def _why_no_score(self, item: Prepared, *, turned_away: bool) -> str:
+    def _why_no_score(self, item: Prepared) -> str:
         """A clause for the reason of an image that has no score."""
         if item.image is None:
             return "no model judged this image"
-        if turned_away and item.bundle is not None and item.bundle.config.gate is not None:
+        if item.views is not None and item.views.why_none:
+            return item.views.why_none
+        if item.bundle is not None and item.bundle.config.gate is not None:
             name, gate = item.bundle.config.name, item.bundle.config.gate
             return (
                 f"the image is not {gate.what}, as far as the model {name} can tell, and it judges no others"
@@ -215,8 +219,40 @@ class Detector:
         return {config.name: config for _, config in self._candidates}
 
 
+def _scores(bundle: Bundle, squares: NDArray[np.uint8]) -> list[float | None]:
+    """The calibrated score of each square (N, side, side, 3), None where the model's gate turns it away."""
+    outputs = bundle.outputs(normalise(squares, bundle.config.input))
+    scores = bundle.calibrate(outputs.logits).tolist()
+    return [score if accepted else None for score, accepted in zip(scores, outputs.accepted, strict=True)]
+
+
+def decisive_square(item: Prepared, record: Record) -> NDArray[np.uint8] | None:
+    """The model's square (side, side, 3) that gave a record its score; None where it has none."""
+    if item.views is None or record.score is None:
+        return None
+    faces = [row.data.get("decides") for row in record.evidence if row.source == "face"]
+    return np.asarray(item.views.squares[faces.index(True) if True in faces else 0])
+
+
 def _domain(config: BundleConfig) -> str:
     return f"{config.name} is for sides of {config.domain.min_side} to {config.domain.max_side}"
+
+
+def _judged(item: Prepared, decisive: int | None) -> str:
+    """What of the picture was judged, as further sentences of the reason."""
+    said = ""
+    if item.views is not None and item.views.faces and decisive is not None:
+        faces = len(item.views.faces)
+        which = (
+            "Judged was the one face found" if faces == 1 else f"The highest score of {faces} faces is that"
+        )
+        of = "" if faces == 1 else f" of face {decisive + 1}"
+        said += f" {which}{of}, {place(item.views.faces[decisive])}."
+    if item.views is not None and item.views.note:
+        said += f" {item.views.note}"
+    if item.notes:
+        said += f" Judged was the {', '.join(item.notes)}."
+    return said
 
 
 def _name_of(source: Any) -> str:

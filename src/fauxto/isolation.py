@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from fauxto.errors import InputError
 from fauxto.images import Limits
 from fauxto.models import BundleConfig
+from fauxto.models.faces import Box
+from fauxto.models.views import Views
 from fauxto.opening import Opened, OpeningRules, open_file
 from fauxto.provenance import ProvenanceOptions
 from fauxto.record import Evidence, ImageInfo
@@ -196,14 +198,19 @@ def _opened_to_json(opened: Opened) -> tuple[dict[str, Any], bytes]:
     if opened.error is not None:
         return {"error": [opened.error.code, opened.error.message]}, b""
     assert opened.image is not None
+    views = opened.views
+    squares = None if views is None else views.squares
     header = {
         "image": opened.image.model_dump(mode="json"),
         "notes": opened.notes,
         "evidence": [row.model_dump(mode="json") for row in opened.evidence],
         "model": opened.model,
-        "shapes": [None if one is None else one.shape for one in (opened.square, opened.thumbnail)],
+        "views": None
+        if views is None
+        else [[vars(face) for face in views.faces], views.why_none, views.note],
+        "shapes": [None if one is None else one.shape for one in (squares, opened.thumbnail)],
     }
-    parts = (one.tobytes() for one in (opened.square, opened.thumbnail) if one is not None)
+    parts = (one.tobytes() for one in (squares, opened.thumbnail) if one is not None)
     return header, b"".join(parts)
 
 
@@ -215,14 +222,18 @@ def _opened_from(header: dict[str, Any], data: bytes) -> Opened:
         size = 0 if shape is None else int(np.prod(shape))
         pixels.append(None if shape is None else np.frombuffer(data[:size], np.uint8).reshape(shape))
         data = data[size:]
-    square, thumbnail = pixels
+    squares, thumbnail = pixels
+    views = None
+    if squares is not None:
+        faces, why_none, note = header["views"]
+        views = Views(squares, tuple(Box(**face) for face in faces), why_none, note)
     return Opened(
         None,
         ImageInfo.model_validate(header["image"]),
         tuple(header["notes"]),
         tuple(Evidence.model_validate(row) for row in header["evidence"]),
         header["model"],
-        square,
+        views,
         thumbnail,
     )
 

@@ -1,4 +1,4 @@
-"""From a file's bytes to what is left of it before a model runs: facts, evidence, and a small square."""
+"""From a file's bytes to what is left of it before a model runs: facts, evidence, and small squares."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from fauxto.errors import InputError
 from fauxto.images import DecodedImage, Limits, decode
 from fauxto.models import BundleConfig
-from fauxto.models.preprocess import fit, shrunk
+from fauxto.models.preprocess import shrunk
+from fauxto.models.views import Views, look
 from fauxto.provenance import ProvenanceOptions, read_evidence
 from fauxto.record import Evidence, ImageInfo
 
@@ -40,19 +41,19 @@ class OpeningRules:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """One opened image; its pixels are gone but for the model's square, (side, side, 3) uint8."""
+    """One opened image; its pixels are gone but for the squares that the model judges."""
 
     error: InputError | None = None
     image: ImageInfo | None = None
     notes: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     model: int | None = None
-    square: NDArray[np.uint8] | None = None
+    views: Views | None = None
     thumbnail: NDArray[np.uint8] | None = None
 
 
 def open_file(data: bytes, name: str, rules: OpeningRules) -> Opened:
-    """Decode a file, read what it says of itself, and cut the model's square out of it.
+    """Decode a file, read what it says of itself, and cut the model's squares out of it.
 
     Args:
         data: the whole file.
@@ -70,6 +71,6 @@ def cut(image: DecodedImage, evidence: Sequence[Evidence], rules: OpeningRules) 
     """What is left of a decoded image."""
     info = ImageInfo(width=image.width, height=image.height, format=image.format, sha256=image.sha256)
     model = rules.model_for(image.width, image.height)
-    square = None if model is None else fit(image.pixels, rules.models[model].input)
+    views = None if model is None else look(image.pixels, rules.models[model])
     thumbnail = None if rules.thumbnail_side is None else shrunk(image.pixels, rules.thumbnail_side)
-    return Opened(None, info, image.notes, tuple(evidence), model, square, thumbnail)
+    return Opened(None, info, image.notes, tuple(evidence), model, views, thumbnail)

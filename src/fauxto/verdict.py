@@ -13,23 +13,27 @@ from typing import Literal
 
 from fauxto.record import Evidence, Verdict
 
-Band = Literal["ai", "between", "below", "none"]
+Band = Literal["ai", "between", "below", "unset", "none"]
 
 
 @dataclass(frozen=True)
 class Thresholds:
     """The two thresholds on the score, both in [0, 1], chosen on validation data.
 
-    At or above `ai` the model says AI; below `no_sign` it sees nothing; between it cannot tell.
+    At or above `ai` the model says AI; below `no_sign` it sees nothing; between it cannot tell. Without
+    `fitted` nobody has chosen them, and a score decides nothing.
     """
 
     ai: float
     no_sign: float
+    fitted: bool = True
 
     def band(self, score: float | None) -> Band:
         """The band that `score` (P(AI-generated) in [0, 1], or None) falls into."""
         if score is None:
             return "none"
+        if not self.fitted:
+            return "unset"
         if score >= self.ai:
             return "ai"
         return "below" if score < self.no_sign else "between"
@@ -77,6 +81,11 @@ def _model(case: Case) -> str:
             return f"the model's score of {case.score:.2f} is at or above its AI threshold"
         case "between":
             return f"the model's score of {case.score:.2f} lies between its thresholds"
+        case "unset":
+            return (
+                f"the model gives a score of {case.score:.2f}, but nobody has set its thresholds, so it "
+                "promises nothing: set them on your own images by `fauxto calibrate`"
+            )
         case "below":
             return f"the model's score of {case.score:.2f} is below its no-sign threshold"
 
@@ -111,6 +120,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "model-between", lambda c: c.band == "between", "uncertain", lambda c: f"{_model(c)}: it cannot tell"
     ),
+    Rule("model-unset", lambda c: c.band == "unset", "uncertain", _model),
     Rule(
         "model-below",
         lambda c: c.band == "below",

@@ -32,6 +32,9 @@ def models(
             f"{config.name} {config.version}: {domain.content}; "
             f"sides of {domain.min_side} to {domain.max_side} px"
         )
-        print(f"    ai at or above {thresholds.ai:.4f}, no-sign below {thresholds.no_sign:.4f}")
+        if thresholds.fitted:
+            print(f"    ai at or above {thresholds.ai:.4f}, no-sign below {thresholds.no_sign:.4f}")
+        else:
+            print("    thresholds not set: it never says ai until `fauxto calibrate` has set them")
         print(f"    used by --model auto: {'yes' if domain.automatic else 'no'}; licence {config.licence}")
         print(f"    card: {folder / 'MODEL_CARD.md'}")

@@ -57,6 +57,8 @@ def verdicts(scores: Floats, thresholds: Thresholds) -> NDArray[np.int64]:
         scores: in [0, 1], shape (N,), NaN outside the domain.
         thresholds: of the model.
     """
+    if not thresholds.fitted:
+        return np.full(len(scores), UNCERTAIN, np.int64)
     with np.errstate(invalid="ignore"):
         below, above = scores < thresholds.no_sign, scores >= thresholds.ai
     return np.where(above, AI, np.where(below, NO_SIGN, UNCERTAIN)).astype(np.int64)
@@ -93,7 +95,7 @@ def measure(config: BundleConfig, scores: ModelScores, found: Pass, bootstrap: B
         found: the pass that gave them.
         bootstrap: over the pass's images.
     """
-    thresholds = Thresholds(ai=config.thresholds.ai, no_sign=config.thresholds.no_sign)
+    thresholds = config.thresholds.as_thresholds()
     labels, clean = found.labels, scores.clean
     scored = np.isfinite(clean)
     called = verdicts(clean, thresholds)

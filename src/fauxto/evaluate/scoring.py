@@ -14,8 +14,9 @@ from fauxto.data.dataset import Dataset, Item
 from fauxto.errors import InputError
 from fauxto.evaluate.degradations import LADDERS, Ladder, Rung, ladder_for
 from fauxto.models.bundle import Bundle
-from fauxto.models.preprocess import fit, normalise
+from fauxto.models.preprocess import normalise
 from fauxto.models.threads import usable_cores
+from fauxto.models.views import look
 
 _BATCH = 32
 RungKey = tuple[Ladder, str]
@@ -27,7 +28,7 @@ class ModelScores:
 
     Attributes:
         logits: raw output for each image, shape (N,), NaN outside the model's domain and where
-            its gate turned the image away.
+            its gate turned the image away or nothing to judge was found in it.
         clean: P(AI-generated) in [0, 1] of each image, shape (N,), NaN in the same places.
         rungs: the same of each degraded image, by ladder and rung; NaN too where the rung was not applied,
             because the image has another size or no score when clean.
@@ -61,7 +62,7 @@ class Pass:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """One model's square of one image, clean (`rung` is None) or degraded."""
+    """One of a model's squares of one image, clean (`rung` is None) or degraded."""
 
     model: int
     rung: RungKey | None
@@ -97,11 +98,12 @@ class _Sink:
         scores = np.where(outputs.accepted, self._bundle.calibrate(outputs.logits), np.nan)
         logits = np.where(outputs.accepted, outputs.logits, np.nan)
         for (row, view), logit, score in zip(self._waiting, logits.tolist(), scores.tolist(), strict=True):
+            # Of several squares the highest stands for the image, as in the detector.
             if view.rung is None:
-                self._logits[row] = logit
+                self._logits[row] = np.fmax(self._logits[row], logit)
             elif view.rung not in self._scores:
                 self._scores[view.rung] = np.full(self._images, np.nan)
-            self._scores[view.rung][row] = score
+            self._scores[view.rung][row] = np.fmax(self._scores[view.rung][row], score)
         self._waiting.clear()
 
     def finish(self, rows: NDArray[np.int64]) -> ModelScores:
@@ -191,11 +193,12 @@ def _prepare(item: Item, bundles: Sequence[Bundle], robustness: bool) -> _Prepar
 def _views(
     pixels: NDArray[np.uint8], rung: Rung | None, models: Sequence[int], bundles: Sequence[Bundle]
 ) -> list[_View]:
-    """The square for each of these models whose domain the picture still fits."""
+    """The squares for each of these models whose domain the picture still fits."""
     key = None if rung is None else (rung.ladder, rung.name)
     height, width = pixels.shape[:2]
     return [
-        _View(number, key, fit(pixels, bundles[number].config.input))
+        _View(number, key, square)
         for number in models
         if bundles[number].config.domain.fits(width, height)
+        for square in look(pixels, bundles[number].config).squares
     ]

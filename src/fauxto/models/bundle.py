@@ -34,6 +34,32 @@ def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
 
 
+def log_odds(raw: NDArray[np.float64], config: BundleConfig) -> NDArray[np.float64]:
+    """What a model gives, shape (N, K), as the logit of P(AI-generated), shape (N,).
+
+    Raises:
+        ValueError: K does not go with the config's `output` and `ai_index`.
+    """
+    classes, ai = raw.shape[1], config.ai_index
+    fitting = {"logit": classes == 1, "softmax": classes > 1, "probability": classes > 0}
+    if ai >= max(classes, 2) or not fitting[config.output]:
+        raise ValueError(f"{classes} numbers for each image, as {config.output} with AI index {ai}")
+    if config.output == "softmax":
+        others = np.delete(raw, ai, axis=1)
+        greatest = others.max(axis=1)
+        return np.asarray(raw[:, ai] - greatest - np.log(np.exp(others - greatest[:, None]).sum(axis=1)))
+    if classes > 1:
+        return _logit(raw[:, ai])
+    one = _logit(raw[:, 0]) if config.output == "probability" else raw[:, 0]
+    return one if ai == 1 else -one
+
+
+def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Float32 rounds what is nearly certain to 0 or 1; a logit of 16 or so is as far as it can tell.
+    clipped = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
+
+
 @dataclass(frozen=True)
 class Outputs:
     """What a model gave for a batch.
@@ -58,7 +84,7 @@ class Bundle:
     @property
     def thresholds(self) -> Thresholds:
         """The verdict's two thresholds."""
-        return Thresholds(ai=self.config.thresholds.ai, no_sign=self.config.thresholds.no_sign)
+        return self.config.thresholds.as_thresholds()
 
     def logits(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """Raw outputs, shape (N,), of images of any sizes, each (H, W, 3) uint8 RGB."""
@@ -78,13 +104,16 @@ class Bundle:
         names = names if gate is None else [*names, "photograph"]
         try:
             found = self.session.run(names, {self.session.get_inputs()[0].name: batch})
-            logits, *passed = (np.asarray(value, dtype=np.float64).reshape(len(batch)) for value in found)
+            raw, *passed = (np.asarray(value, dtype=np.float64) for value in found)
+            logits = log_odds(raw.reshape(len(batch), -1), self.config)
         except Exception as error:  # onnxruntime raises its own undocumented classes
             raise BundleError(
                 f"{self.folder / 'model.onnx'}: does not turn a batch of images into one number each "
                 f"({type(error).__name__}); export it again"
             ) from error
-        accepted = np.ones(len(batch), dtype=bool) if gate is None else passed[0] >= gate.threshold
+        accepted = np.ones(len(batch), dtype=bool)
+        if gate is not None:
+            accepted = passed[0].reshape(len(batch)) >= gate.threshold
         return Outputs(logits, accepted)
 
     def scores(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:

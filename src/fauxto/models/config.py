@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fauxto.verdict import Thresholds
+
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -15,16 +17,38 @@ class _Frozen(BaseModel):
 
 
 class InputConfig(_Frozen):
-    """How pixels become the model's input.
+    """How pixels become the model's input, an RGB square of `side` pixels.
 
-    The centre square of the image is resized to `side` by `interpolation` (nothing happens to an image
-    that already has that size), then normalised as (x / 255 - mean) / std per channel, layout NCHW.
+    `resize` says how an image becomes that square:
+
+    - `square`: its centre square is resized to `side` (an image that has that size stays as it is);
+    - `shortest`: it is resized so that its shorter side has `resize_side` pixels, then the centre is cropped;
+    - `stretch`: it is resized to the square whatever its shape.
+
+    With `antialias` a smaller image is made as Pillow makes it, from all pixels; without, from the few around
+    each place, as frameworks do that sample tensors. The square is then normalised as (x / 255 - mean) / std
+    per channel, layout NCHW.
     """
 
     side: int = Field(ge=8, le=1024)
-    interpolation: Literal["bilinear", "bicubic", "box", "lanczos"] = "bicubic"
+    resize: Literal["square", "shortest", "stretch"] = "square"
+    resize_side: int | None = Field(default=None, ge=8, le=2048)
+    interpolation: Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"] = "bicubic"
+    antialias: bool = True
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    @model_validator(mode="after")
+    def _possible(self) -> InputConfig:
+        if (self.resize == "shortest") != (self.resize_side is not None):
+            raise ValueError("resize_side goes with resize: shortest, and only with it")
+        if self.resize_side is not None and self.resize_side < self.side:
+            raise ValueError("resize_side is smaller than the side that is cropped from it")
+        if not self.antialias and self.interpolation not in ("nearest", "bilinear", "bicubic"):
+            raise ValueError("without antialias the interpolation is nearest, bilinear or bicubic")
+        if min(self.std) <= 0:
+            raise ValueError("std must be positive")
+        return self
 
 
 class CalibrationConfig(_Frozen):
@@ -36,8 +60,13 @@ class CalibrationConfig(_Frozen):
 
 
 class ThresholdsConfig(_Frozen):
-    """The verdict's two thresholds on the calibrated score, and what they promise."""
+    """The verdict's two thresholds on the calibrated score, and what they promise.
 
+    A model whose thresholds nobody has `fitted` promises nothing: it gives scores, but neither `ai` nor
+    `no-sign`.
+    """
+
+    fitted: bool = True
     ai: Probability
     no_sign: Probability
     max_fpr: Probability
@@ -49,6 +78,10 @@ class ThresholdsConfig(_Frozen):
         if self.no_sign > self.ai:
             raise ValueError("the no-sign threshold lies above the AI threshold")
         return self
+
+    def as_thresholds(self) -> Thresholds:
+        """What the table of rules needs of them."""
+        return Thresholds(ai=self.ai, no_sign=self.no_sign, fitted=self.fitted)
 
 
 class DomainConfig(_Frozen):
@@ -74,17 +107,37 @@ class GateConfig(_Frozen):
     what: str
 
 
+class FacesConfig(_Frozen):
+    """The model judges faces: they are found in the picture and judged one by one (`fauxto.models.faces`).
+
+    A picture that is nearly square, with sides within these (pixels), may be a face crop aligned like FFHQ's
+    already, and is then judged whole.
+    """
+
+    aligned_min_side: int = Field(default=192, ge=1)
+    aligned_max_side: int = Field(default=320, ge=1)
+
+
 class BundleConfig(_Frozen):
-    """config.json of a bundle, complete."""
+    """config.json of a bundle, complete.
+
+    `output` is what model.onnx gives for each image, and `ai_index` the class that is AI-generated in it:
+
+    - `logit`: one number z; sigmoid(z) is the probability of class 1;
+    - `softmax`: a logit for each class;
+    - `probability`: a probability for each class, or that of class 1 alone.
+    """
 
     format: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
     version: str = Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")
     input: InputConfig
-    output: Literal["logit"] = "logit"
+    output: Literal["logit", "softmax", "probability"] = "logit"
+    ai_index: int = Field(default=1, ge=0)
     calibration: CalibrationConfig
     thresholds: ThresholdsConfig
     gate: GateConfig | None = None
+    faces: FacesConfig | None = None
     domain: DomainConfig
     limits: tuple[str, ...]
     licence: str

@@ -11,9 +11,11 @@ from PIL import Image
 from fauxto.models.config import InputConfig
 
 _RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
     "lanczos": Image.Resampling.LANCZOS,
 }
 
@@ -27,12 +29,35 @@ def centre_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def fit(pixels: NDArray[np.uint8], config: InputConfig) -> NDArray[np.uint8]:
-    """One image (H, W, 3) as the model's square (side, side, 3); unchanged where it has that size."""
-    if pixels.shape[:2] == (config.side, config.side):
+    """One image (H, W, 3) as the model's square (side, side, 3), as `config.resize` says."""
+    side = config.side
+    match config.resize:
+        case "square":
+            return _resized(centre_square(pixels), (side, side), config)
+        case "stretch":
+            return _resized(pixels, (side, side), config)
+        case "shortest":
+            height, width = pixels.shape[:2]
+            wanted, shorter = config.resize_side or side, min(height, width)
+            # Rounded down, as torchvision and transformers do.
+            size = (wanted * width // shorter, wanted * height // shorter)
+            larger = _resized(pixels, size, config)
+            top, left = (size[1] - side) // 2, (size[0] - side) // 2
+            return larger[top : top + side, left : left + side]
+
+
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], config: InputConfig) -> NDArray[np.uint8]:
+    """An image (H, W, 3) at `size` (width, height); unchanged where it has that size."""
+    height, width = pixels.shape[:2]
+    if (width, height) == size:
         return pixels
-    picture = Image.fromarray(np.ascontiguousarray(centre_square(pixels)))
-    resized = picture.resize((config.side, config.side), _RESAMPLING[config.interpolation])
-    return np.asarray(resized)
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    resampling = _RESAMPLING[config.interpolation]
+    if config.antialias:
+        return np.asarray(picture.resize(size, resampling))
+    # An affine transform samples at the pixels' centres and never looks further than the kernel.
+    grid = (width / size[0], 0.0, 0.0, 0.0, height / size[1], 0.0)
+    return np.asarray(picture.transform(size, Image.Transform.AFFINE, grid, resampling))
 
 
 def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

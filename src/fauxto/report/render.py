@@ -146,7 +146,7 @@ def card_of(shown: Shown, configs: Mapping[str, BundleConfig], identifier: str) 
 
 
 def _scale(score: float | None, config: BundleConfig | None) -> Scale | None:
-    if score is None or config is None:
+    if score is None or config is None or not config.thresholds.fitted:
         return None
     low, high = config.thresholds.no_sign, config.thresholds.ai
     # Labels of thresholds that lie close together stand away from each other.

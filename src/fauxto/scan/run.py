@@ -120,15 +120,17 @@ def write_heatmaps(prepared: Iterable[Prepared], records: Iterable[Record], fold
     Raises:
         UsageError: the folder cannot be written.
     """
+    from fauxto.detector import decisive_square
     from fauxto.heatmap import occlusion_map, overlay
 
     for item, record in zip(prepared, records, strict=True):
-        if item.bundle is None or item.square is None or item.image is None or record.score is None:
+        square = decisive_square(item, record)
+        if item.bundle is None or square is None or item.image is None:
             continue
         # The hash keeps files of one name in several folders apart.
         name = f"{Path(item.path).stem or 'image'}-{item.image.sha256[:12]}.png"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            overlay(item.square, occlusion_map(item.bundle, item.square)).save(folder / name)
+            overlay(square, occlusion_map(item.bundle, square)).save(folder / name)
         except OSError as error:
             raise UsageError(f"{folder}: cannot write the heatmap {name} ({error.strerror})") from error

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
+from fauxto.detector import decisive_square
 from fauxto.errors import InputError
 from fauxto.heatmap import occlusion_map, overlay
 from fauxto.images import printable
@@ -105,11 +106,11 @@ scan_url = APIRouter()
 
 def heatmap_png(judged: Judged) -> bytes | None:
     """Where the score comes from, as a PNG; None without a score."""
-    item = judged.prepared
-    if item.bundle is None or item.square is None:
+    item, square = judged.prepared, decisive_square(judged.prepared, judged.record)
+    if item.bundle is None or square is None:
         return None
     buffer = io.BytesIO()
-    overlay(item.square, occlusion_map(item.bundle, item.square)).save(buffer, "PNG")
+    overlay(square, occlusion_map(item.bundle, square)).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -18,6 +18,7 @@ from starlette.datastructures import FormData
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 import fauxto
+from fauxto.detector import decisive_square
 from fauxto.errors import InputError
 from fauxto.images import FORMAT_EXTENSIONS, Limits, decode
 from fauxto.report.pictures import Pictures, pictures_of
@@ -142,7 +143,7 @@ def _pictures(upload: Upload, judged: Judged, settings: Settings, heatmap: bool)
     with suppress(InputError):  # it was readable a moment ago
         limits = Limits(max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
         pixels = decode(upload.data, name="", limits=limits).pixels
-    bundle, square = (item.bundle, item.square) if heatmap else (None, None)
+    bundle, square = (item.bundle, decisive_square(item, judged.record)) if heatmap else (None, None)
     return pictures_of(pixels, bundle=bundle, square=square)
 
 
