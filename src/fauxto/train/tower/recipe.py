@@ -45,7 +45,7 @@ class TowerSection(Section):
 
 
 class HeadSection(Section):
-    """The linear head: `draws` degraded views a picture, the clean one `clean` times, and the penalty `l2`."""
+    """The linear head: `draws` degraded views a picture, the clean one `clean` times, the penalty `l2`."""
 
     clean: int = Field(default=1, ge=1)
     draws: int = Field(default=3, ge=0)
