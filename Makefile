@@ -55,6 +55,9 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/peers/measure.py --output results/peers.json
 	.venv-test/bin/python benchmarks/provenance.py --output results/provenance.json
 	.venv-test/bin/python benchmarks/processors.py --output results/processors.json
+	.venv-test/bin/fauxto evaluate $(DATA)/faces/test.parquet --model face --output runs/results/face
+	cp runs/results/face/metrics.json results/face.json
+	cp src/fauxto/models/photo/metrics.json results/photo.json   # measured on held-out origins while training
 	.venv-test/bin/fauxto scan examples/ >results/demo.txt; test $$? -le 1
 	.venv-test/bin/python benchmarks/figures.py
 

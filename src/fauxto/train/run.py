@@ -104,7 +104,7 @@ def _run_net(recipe_file: Path, data: Path, output: Path, options: Options) -> P
         micro_batch=options.micro_batch,
         workers=options.workers,
     )
-    if rank_zero_only.rank:
+    if getattr(rank_zero_only, "rank", 0):  # Lightning hangs it on the function, untyped
         return None  # one of several processes: the first alone writes what comes after training
     plot_curves(output / "metrics.csv", output / "curves.png")
     if options.epochs_now is not None and options.epochs_now < recipe.stop.epochs:

@@ -46,6 +46,8 @@ class HeadedTower(nn.Module):
 class _Linear(nn.Module):
     """A head's standardisation and weights; centred first, so that little is lost to rounding."""
 
+    mean: Tensor
+
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.register_buffer("mean", torch.from_numpy(head.mean.astype(np.float32)))

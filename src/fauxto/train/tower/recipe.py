@@ -45,8 +45,9 @@ class TowerSection(Section):
 
 
 class HeadSection(Section):
-    """The linear head: `draws` degraded views a picture beside the clean one, and the penalty `l2`."""
+    """The linear head: `draws` degraded views a picture, the clean one `clean` times, the penalty `l2`."""
 
+    clean: int = Field(default=1, ge=1)
     draws: int = Field(default=3, ge=0)
     l2: float = Field(default=0.1, gt=0)
 

@@ -79,7 +79,7 @@ def run_tower(
     pictures = load_pictures(data, recipe.together, recipe.folds)
     views = compute_views(recipe, tower, pictures, output / "features")
     importance = origin_weights(pictures.labels, pictures.groups)
-    training = [views.clean, *views.draws]
+    training = [views.clean] * recipe.head.clean + views.draws
     heads = held_out_heads(training, pictures.labels, importance, pictures.groups, l2=recipe.head.l2)
     held_out = {
         name: held_out_logits(heads, found, pictures.groups)
