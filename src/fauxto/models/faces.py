@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fauxto.models.config import FacesConfig
 
 # From the cascade's box to FFHQ's crop. Each aligned picture of 140k Real and Fake Faces is such a crop as a
-# whole, so 400 of them show the ratio: the crop's side is 1.52 times the box's (90 % lie in 1.38 to 1.67), its
+# whole, so 400 of them show the ratio: the crop's side is 1.52 times the box's (90 % in 1.38 to 1.67), its
 # centre lies 0.07 box sides above the box's (0.05 to 0.10), and not to one side (within 0.03). These are the
 # medians in results/face-crop.json, which benchmarks/face_crop.py writes.
 CROP_TO_BOX = 1.52

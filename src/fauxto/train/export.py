@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +20,7 @@ from fauxto.evaluate.calibration import choose_thresholds, fit_platt
 from fauxto.evaluate.metrics import binary_metrics
 from fauxto.models.bundle import load_bundle, sigmoid
 from fauxto.models.config import BundleConfig, CalibrationConfig, DomainConfig, ThresholdsConfig
+from fauxto.models.exporting import to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input, fit, normalise
 from fauxto.train.augment import Pixels
@@ -52,26 +52,7 @@ def write_onnx(net: nn.Module, side: int, path: Path) -> None:
         BundleError: the outputs differ by more than 1e-4.
     """
     example = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            (example,),
-            str(path),
-            input_names=["image"],
-            output_names=["logit"],
-            dynamic_shapes={"x": {0: torch.export.Dim("batch", min=1, max=4096)}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    model = onnx.load(path)
-    # Paths and stack traces of the machine that exported have no place in a shipped file.
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del model.metadata_props[:]
-    onnx.save(model, path)
+    model = to_onnx(net, side, path)
     with torch.inference_mode():
         expected = net(example).numpy()
     found = _reference_logits(model, example.numpy())
