@@ -44,8 +44,8 @@ class InputConfig(_Frozen):
             raise ValueError("resize_side goes with resize: shortest, and only with it")
         if self.resize_side is not None and self.resize_side < self.side:
             raise ValueError("resize_side is smaller than the side that is cropped from it")
-        if not self.antialias and self.interpolation not in ("nearest", "bilinear", "bicubic"):
-            raise ValueError("without antialias the interpolation is nearest, bilinear or bicubic")
+        if not self.antialias and self.interpolation not in ("nearest", "bilinear"):
+            raise ValueError("without antialias the interpolation is nearest or bilinear")
         if min(self.std) <= 0:
             raise ValueError("std must be positive")
         return self

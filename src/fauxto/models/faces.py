@@ -23,6 +23,10 @@ from fauxto.models.config import FacesConfig
 CROP_TO_BOX = 1.52
 CROP_RISE = 0.07
 
+# A crop whose side is within these shares of the model's is not resized, but cut at the model's own side
+# around the same centre: resizing wipes out traces that the model looks for (results/faces-in-pictures.json).
+NATIVE_SHARE = (0.8, 1.25)
+
 # A crop from a smaller face would have to be enlarged more than twice for a model of 256 px.
 LEAST_BOX = 84
 # In a huge picture only faces of at least this share of the longer side are looked for: time stays bounded.
@@ -111,9 +115,11 @@ def find_faces(pixels: NDArray[np.uint8]) -> list[Box]:
     return kept
 
 
-def crop_box(face: Box) -> Box:
-    """Where FFHQ's crop lies around a face's box."""
+def crop_box(face: Box, native_side: int) -> Box:
+    """Where FFHQ's crop lies around a face's box; of `native_side` pixels where that is nearly its side."""
     side = round(CROP_TO_BOX * face.side)
+    if NATIVE_SHARE[0] <= side / native_side <= NATIVE_SHARE[1]:
+        side = native_side
     x, y = face.centre
     return Box(round(x - side / 2), round(y - CROP_RISE * face.side - side / 2), side)
 

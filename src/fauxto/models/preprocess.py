@@ -55,9 +55,18 @@ def _resized(pixels: NDArray[np.uint8], size: tuple[int, int], config: InputConf
     resampling = _RESAMPLING[config.interpolation]
     if config.antialias:
         return np.asarray(picture.resize(size, resampling))
-    # An affine transform samples at the pixels' centres and never looks further than the kernel.
+    # An affine transform samples at the pixels' centres and never looks further than the kernel; in floating
+    # point, since on bytes it would round down.
     grid = (width / size[0], 0.0, 0.0, 0.0, height / size[1], 0.0)
-    return np.asarray(picture.transform(size, Image.Transform.AFFINE, grid, resampling))
+    channels = [
+        np.asarray(
+            Image.fromarray(pixels[..., channel].astype(np.float32)).transform(
+                size, Image.Transform.AFFINE, grid, resampling
+            )
+        )
+        for channel in range(3)
+    ]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
 def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

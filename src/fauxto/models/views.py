@@ -83,7 +83,7 @@ def _found(pixels: NDArray[np.uint8], config: BundleConfig) -> Views:
     if len(faces) > MOST_FACES:
         note = f"Only the {MOST_FACES} largest of {len(faces)} faces were judged."
         faces = faces[:MOST_FACES]
-    squares = [fit(crop(pixels, crop_box(face)), config.input) for face in faces]
+    squares = [fit(crop(pixels, crop_box(face, config.input.side)), config.input) for face in faces]
     return Views(np.stack(squares), tuple(faces), note=note)
 
 

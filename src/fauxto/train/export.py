@@ -19,7 +19,7 @@ from fauxto.errors import BundleError, DataError
 from fauxto.evaluate.calibration import choose_thresholds, fit_platt
 from fauxto.evaluate.metrics import binary_metrics
 from fauxto.models.bundle import load_bundle, sigmoid
-from fauxto.models.config import BundleConfig, CalibrationConfig, DomainConfig, ThresholdsConfig
+from fauxto.models.config import BundleConfig, CalibrationConfig, DomainConfig, FacesConfig, ThresholdsConfig
 from fauxto.models.exporting import to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input, fit, normalise
@@ -151,6 +151,7 @@ def build_config(recipe: Recipe, validation: ValidationLogits, model_sha256: str
         thresholds=ThresholdsConfig(
             ai=ai, no_sign=no_sign, max_fpr=section.max_fpr, max_miss=section.max_miss, chosen_on=kinds
         ),
+        faces=FacesConfig() if section.faces else None,
         domain=DomainConfig(**section.domain.model_dump()),
         limits=section.limits,
         licence=section.licence,

@@ -20,6 +20,7 @@ from fauxto.models.config import (
     BundleConfig,
     CalibrationConfig,
     DomainConfig,
+    FacesConfig,
     GateConfig,
     ThresholdsConfig,
 )
@@ -166,6 +167,7 @@ def export(
             chosen_on="photographs of held-out origins",
         ),
         gate=None if gate is None else GateConfig(threshold=gate.threshold, what="a photograph"),
+        faces=FacesConfig() if section.faces else None,
         domain=DomainConfig(**section.domain.model_dump()),
         limits=section.limits,
         licence=section.licence,
