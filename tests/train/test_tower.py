@@ -186,15 +186,15 @@ def test_rounding_twice_changes_nothing(store: object) -> None:
 
 
 def test_a_head_never_sees_the_origin_it_is_measured_on() -> None:
-    """Labels are random but for one origin: only a head that saw it could score it right."""
+    """Labels are random: only a head that saw a picture scores it better than chance."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(200, 50)).astype(np.float32)
+    x = rng.normal(size=(200, 150)).astype(np.float32)
     groups = np.array([f"{index // 20}" for index in range(200)])
     labels = rng.integers(0, 2, 200)
     weights = origin_weights(labels, groups)
-    held_out = held_out_logits(held_out_heads([x], labels, weights, groups, l2=0.001), x, groups)
-    seen = fit_heads([x], labels, weights[:, None], l2=0.001)[0].logits(x)
-    assert ((seen > 0) == labels).mean() > 0.8
+    held_out = held_out_logits(held_out_heads([x], labels, weights, groups, l2=1e-4), x, groups)
+    seen = fit_heads([x], labels, weights[:, None], l2=1e-4)[0].logits(x)
+    assert ((seen > 0) == labels).mean() > 0.9
     assert abs(((held_out > 0) == labels).mean() - 0.5) < 0.15
 
 

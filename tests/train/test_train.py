@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +13,23 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from command import fauxto
-from fauxto.errors import UsageError
+from fauxto.errors import DataError, UsageError
 from fauxto.models import load_bundle
 from fauxto.models.config import InputConfig
 from fauxto.models.preprocess import normalise
 from fauxto.train.augment import augment
-from fauxto.train.batches import BalancedBatches
+from fauxto.train.batches import BalancedBatches, Pieces
+from fauxto.train.export import ValidationLogits, build_config
 from fauxto.train.fit import TrainingData, input_config, load_weights, train
 from fauxto.train.negatives import Photograph, build_pool, part_of, shrunk_variants
 from fauxto.train.nets import FlipAverage, TraceNet
 from fauxto.train.optimizers import orthogonalise, trapezoid
+from fauxto.train.prepare import prepare
 from fauxto.train.recipe import AugmentSection, NegativesSection, Recipe, load_recipe
+from fauxto.train.tower.recipe import load_tower_recipe
 
 RECIPE = """
 seed: 3
@@ -132,6 +138,10 @@ def test_a_finished_run_is_not_overwritten_by_accident(
         ("rate: 0.02", "rate: -1", "optimizer.rate"),
         ("side: 16", "side: x", "input.side"),
         ("seed: 3", "seed: [", "not valid YAML"),
+        ("net: {widths", "net: {backbone: resnet50, widths", "net.timm.widths"),
+        ("net: {widths: [8, 16], blocks: [1, 1], unshuffle: true}", "net: {backbone: resnet50}", "muon"),
+        ("validation: 0.25", "validation: 0.25, declared: none, test: declared", "test: declared"),
+        ("validation: 0.25", "validation: 0.6, test: 0.5", "nothing is left to train on"),
     ],
 )
 def test_recipe_error_names_the_field(tmp_path: Path, old: str, new: str, named: str) -> None:
@@ -143,7 +153,7 @@ def test_recipe_error_names_the_field(tmp_path: Path, old: str, new: str, named:
 
 @pytest.mark.parametrize("path", sorted(Path("recipes").glob("*.yaml")), ids=str)
 def test_shipped_recipes_are_valid(path: Path) -> None:
-    assert load_recipe(path).bundle.name
+    assert (load_tower_recipe(path) or load_recipe(path)).bundle.name
 
 
 def test_photographs_as_negatives_must_be_given(
@@ -265,3 +275,115 @@ def test_a_checkpoint_cannot_run_code(recipe: Recipe, data: TrainingData, tmp_pa
     with pytest.raises(Exception, match=r"(?i)weights.only|checkpoint"):
         train(recipe, data, run, progress=False, resume=True)
     assert not ran.exists()
+
+
+def split_recipe(folder: Path, split: str, **more: object) -> Recipe:
+    path = folder / "split.yaml"
+    path.write_text(RECIPE.replace("split: {validation: 0.25}", f"split: {{{split}}}"))
+    return load_recipe(path).model_copy(update={"negatives": NegativesSection(), **more})
+
+
+@pytest.fixture(scope="module")
+def divided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty training images, twelve for validation, eight for the test; declared by folders."""
+    root = tmp_path_factory.mktemp("divided")
+    for number, (part, count) in enumerate((("train", 40), ("valid", 12), ("test", 8))):
+        for index, (image, label) in enumerate(zip(*noise(count, number), strict=True)):
+            folder = root / part / ("fake" if label else "real")
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{index}.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("split", "training", "validation", "test"),
+    [
+        ("declared: all", 40, 12, None),
+        ("declared: all, test: 0.25", 30, 12, 10),
+        ("declared: all, test: declared", 40, 12, 8),
+        ("declared: test, validation: 0.25, test: declared, test_images: 4", 30, 10, 4),
+        ("declared: none, validation: 0.2, test: 0.1", 42, 12, 6),
+    ],
+)
+def test_images_are_divided_as_the_recipe_says(
+    divided: Path, tmp_path: Path, split: str, training: int, validation: int, test: int | None
+) -> None:
+    found = prepare(split_recipe(tmp_path, split), divided, tmp_path / "cache", None)
+    assert (len(found.training[1]), len(found.validation[1])) == (training, validation)
+    assert (None if found.test is None else len(found.test)) == test
+    assert found.available is None
+    assert found.training[1].mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_subset_is_a_part_of_what_there_is_to_learn_from(divided: Path, tmp_path: Path) -> None:
+    recipe = split_recipe(tmp_path, "declared: test, validation: 0.25, test: declared")
+    found = prepare(recipe.limited(20), divided, tmp_path / "cache", None)
+    assert (len(found.training[1]) + len(found.validation[1]), found.available) == (20, 40)
+    whole = prepare(recipe, divided, tmp_path / "cache", None)
+    known = {image.tobytes() for image in whole.training[0]} | {i.tobytes() for i in whole.validation[0]}
+    assert {image.tobytes() for image in found.training[0]} < known
+    assert found.fingerprint != whole.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("split", "part", "words"),
+    [
+        ("test: declared", "train", "declares no test images"),
+        ("declared: all", "test", "declares no training images"),
+        ("declared: none", "train/fake", "does not hold both classes"),
+    ],
+)
+def test_data_that_a_split_does_not_fit_are_refused(
+    divided: Path, tmp_path: Path, split: str, part: str, words: str
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(divided / part, copy / part)
+    with pytest.raises(DataError, match=words):
+        prepare(split_recipe(tmp_path, split), copy, tmp_path / "cache", None)
+
+
+def test_images_of_other_sizes_need_resize(tmp_path: Path, tree: Path) -> None:
+    recipe = split_recipe(tmp_path, "validation: 0.25")
+    smaller = recipe.model_copy(update={"input": recipe.input.model_copy(update={"side": 8})})
+    with pytest.raises(DataError, match="resize: true"):
+        prepare(smaller, tree, tmp_path / "cache", None)
+    resized = smaller.input.model_copy(update={"resize": True})
+    found = prepare(smaller.model_copy(update={"input": resized}), tree, tmp_path / "cache", None)
+    assert found.training[0].shape[1:] == (8, 8, 3)
+
+
+def test_a_run_is_not_resumed_on_other_images(recipe: Recipe, data: TrainingData, tmp_path: Path) -> None:
+    train(recipe, data, tmp_path, progress=False, epochs_now=1)
+    other = replace(data, fingerprint="other")
+    with pytest.raises(UsageError, match="a run on other images"):
+        train(recipe, other, tmp_path, progress=False, resume=True)
+
+
+def test_a_batch_in_pieces_is_the_same_batch_with_the_classes_balanced(recipe: Recipe) -> None:
+    images, labels = noise(64, 0)
+    recipe = recipe.model_copy(update={"augment": AugmentSection(), "negatives": NegativesSection()})
+    batches = list(BalancedBatches(images, labels, None, recipe, input_config(recipe), epoch=0))
+    pieces = list(Pieces(batches, len(batches), 4))
+    assert len(pieces) == len(Pieces(batches, len(batches), 4)) == 4 * len(batches)
+    for number, (whole, _) in enumerate(batches):
+        parts = pieces[4 * number : 4 * number + 4]
+        assert sum(len(part) for part, _ in parts) == len(whole)
+        joined = torch.cat([part for part, _ in parts]).flatten(1).sum(1).sort().values
+        torch.testing.assert_close(joined, whole.flatten(1).sum(1).sort().values)
+        assert all((part_labels > 0.5).float().mean() == 0.5 for _, part_labels in parts)
+
+
+def test_workers_change_nothing_about_the_batches(recipe: Recipe) -> None:
+    images, labels = noise(96, 0)
+    batches = BalancedBatches(images, labels, None, recipe, input_config(recipe), epoch=0)
+    alone = list(DataLoader(batches, batch_size=None))
+    shared = list(DataLoader(batches, batch_size=None, num_workers=2))
+    assert len(alone) == len(shared) == 6
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(alone, shared, strict=True))
+
+
+def test_a_net_that_has_learnt_nothing_becomes_no_bundle(recipe: Recipe) -> None:
+    labels = np.array([0, 1] * 20)
+    upside_down = ValidationLogits(np.where(labels == 1, -1.0, 1.0), labels, {})
+    with pytest.raises(DataError, match="no bundle was made"):
+        build_config(recipe, upside_down, "0" * 64)

@@ -125,7 +125,7 @@ class _Shape:
         if image.pixels.shape != (self.side, self.side, 3):
             raise DataError(
                 f"{name}: {image.width} x {image.height} pixels, not {self.side} x {self.side}; "
-                "only images of one small size can be decoded into one array"
+                "images of other sizes are resized only where the recipe says input.resize: true"
             )
         return image.pixels
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["FILES", "GOLDEN_TOLERANCE", "Bundle", "load_bundle", "read_config", "read_json", "sigmoid"]
 
 GOLDEN_TOLERANCE = 1e-3
+# Of a batch that go through the net together: more need memory and are no faster.
+_PIXELS_AT_ONCE = 8 * 256 * 256
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,6 +102,13 @@ class Bundle:
         Raises:
             BundleError: the model does not take such a batch, or gives something else.
         """
+        at_once = max(1, _PIXELS_AT_ONCE // self.config.input.side**2)
+        parts = [self._outputs(batch[start : start + at_once]) for start in range(0, len(batch), at_once)]
+        return Outputs(
+            np.concatenate([part.logits for part in parts]), np.concatenate([part.accepted for part in parts])
+        )
+
+    def _outputs(self, batch: NDArray[np.float32]) -> Outputs:
         gate, names = self.config.gate, [self.session.get_outputs()[0].name]
         names = names if gate is None else [*names, "photograph"]
         try:

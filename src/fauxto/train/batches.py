@@ -48,7 +48,7 @@ class BalancedBatches(IterableDataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self._pixels, self._labels, self._pool = pixels, labels, pool
         self._recipe, self._config = recipe, config
-        self._rng = np.random.default_rng([recipe.seed, epoch])
+        self._seed = [recipe.seed, epoch]
         self._rank, self._ranks = rank, ranks
 
     def __len__(self) -> int:
@@ -60,22 +60,23 @@ class BalancedBatches(IterableDataset[tuple[Tensor, Tensor]]):
         return min(self._recipe.optimizer.batch_size, len(self._labels))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        size, steps = self._size, len(self) * self._ranks
+        rng, size, steps = np.random.default_rng(self._seed), self._size, len(self) * self._ranks
         from_pool = round(size * self._recipe.negatives.share) if self._pool is not None else 0
-        positives = self._stream(np.flatnonzero(self._labels > 0.5), steps * (size // 2))
-        others = self._stream(np.flatnonzero(self._labels < 0.5), steps * (size - size // 2 - from_pool))
+        positives = self._stream(rng, np.flatnonzero(self._labels > 0.5), steps * (size // 2))
+        others = self._stream(rng, np.flatnonzero(self._labels < 0.5), steps * (size - size // 2 - from_pool))
         batches = zip(np.array_split(positives, steps), np.array_split(others, steps), strict=True)
         worker = get_worker_info()
         turn, turns = (worker.id, worker.num_workers) if worker else (0, 1)
         for step, (ai, rest) in enumerate(batches):
-            seeds = self._rng.integers(0, 2**63, 2)
+            seeds = rng.integers(0, 2**63, 2)
             if step % self._ranks == self._rank and step // self._ranks % turns == turn:
                 yield self._batch(np.concatenate([ai, rest]), from_pool, np.random.default_rng(seeds))
 
-    def _stream(self, indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    @staticmethod
+    def _stream(rng: np.random.Generator, indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
         """`count` indices: whole permutations one after another, so none is drawn twice before all were."""
         rounds = -(-count // len(indices))
-        return np.concatenate([self._rng.permutation(indices) for _ in range(rounds)])[:count]
+        return np.concatenate([rng.permutation(indices) for _ in range(rounds)])[:count]
 
     def _batch(
         self, indices: NDArray[np.intp], from_pool: int, rng: np.random.Generator
