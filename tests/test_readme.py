@@ -44,8 +44,8 @@ def mentioned() -> set[tuple[str, str]]:
     spans = [code for language, code in CODE if not language] + re.findall(r"`(fauxto [^`]+)`", README)
     pairs = set()
     for line in "\n".join(spans).splitlines():
-        # `data` holds commands of its own, whose name goes with it.
-        if words := re.search(r"\bfauxto (data [a-z]+|[a-z]+)(.*)", line.split("#")[0]):
+        # `data` and `models` hold commands of their own, whose names go with them.
+        if words := re.search(r"\bfauxto ((?:data|models) [a-z]+|[a-z]+)(.*)", line.split("#")[0]):
             options = re.findall(r"--[a-z-]+", words[2])
             pairs |= {(words[1], option) for option in ["", *options]}
     return pairs

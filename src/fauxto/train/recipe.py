@@ -196,8 +196,8 @@ class BundleSection(Section):
     """How the finished net becomes a bundle: calibration, thresholds, views, and what its card says.
 
     `calibration: none` leaves the net's own probability as it is, as published systems do; the verdict's
-    thresholds are chosen on validation all the same. With `faces` the model judges faces that are found in the
-    picture first, and its domain is that of the whole picture.
+    thresholds are chosen on validation all the same. With `faces` the model judges the faces found in a
+    picture, and its domain is that of the whole picture.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")
