@@ -29,17 +29,22 @@ def _named(labels: Sequence[str]) -> dict[str, Any]:
 
 
 def vit(labels: Sequence[str] = LABELS) -> Any:
-    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    small: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     return ViTForImageClassification(ViTConfig(image_size=SIDE, patch_size=8, **small, **_named(labels)))
 
 
 def swin(labels: Sequence[str] = LABELS) -> Any:
-    small = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4}
+    small: dict[str, Any] = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4}
     return SwinForImageClassification(SwinConfig(image_size=SIDE, patch_size=4, **small, **_named(labels)))
 
 
 def siglip(labels: Sequence[str] = LABELS) -> Any:
-    vision = {
+    vision: dict[str, Any] = {
         "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
         "image_size": SIDE, "patch_size": 8,
     }  # fmt: skip

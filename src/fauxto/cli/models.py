@@ -6,7 +6,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -14,7 +13,7 @@ from typer.core import TyperGroup
 class _NameOrCommand(TyperGroup):
     """`fauxto models NAME` prints a card: a first word that is no command is the name of a model."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
             args = ["card", *args]
         return super().resolve_command(ctx, args)
