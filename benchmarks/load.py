@@ -3,8 +3,8 @@
     python benchmarks/load.py [--seconds 60] [--clients 64] [--output results/load.json]
 
 Each client sends one image after another, every eighth time four together, and waits as long as `Retry-After`
-says when it is refused. The first fifth of the time is the warm-up. Exit code 1 where an answer was neither 200
-nor 429 nor 503, where one did not come, or where the server grew (as in benchmarks/serve_soak.py).
+says when it is refused. The first fifth of the time is the warm-up. Exit code 1 where an answer was neither
+200 nor 429 nor 503, where one did not come, or where the server grew (as in benchmarks/serve_soak.py).
 """
 
 from __future__ import annotations
