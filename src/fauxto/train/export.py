@@ -6,13 +6,12 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from fauxto.errors import BundleError, DataError
@@ -20,7 +19,7 @@ from fauxto.evaluate.calibration import choose_thresholds, fit_platt
 from fauxto.evaluate.metrics import binary_metrics
 from fauxto.models.bundle import load_bundle, sigmoid
 from fauxto.models.config import BundleConfig, CalibrationConfig, DomainConfig, FacesConfig, ThresholdsConfig
-from fauxto.models.exporting import to_onnx
+from fauxto.models.exporting import reference_outputs, to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input, fit, normalise
 from fauxto.train.augment import Pixels
@@ -62,9 +61,7 @@ def write_onnx(net: nn.Module, side: int, path: Path) -> None:
 
 
 def _reference_logits(model: onnx.ModelProto, batch: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Logits (N,) by ONNX's reference evaluator, which takes no processor's shortcuts."""
-    outputs = cast("list[Any]", ReferenceEvaluator(model).run(None, {"image": batch}))
-    return np.asarray(outputs[0], dtype=np.float64).reshape(-1)
+    return reference_outputs(model, batch)[0].astype(np.float64).reshape(-1)
 
 
 def _logits(net: nn.Module, squares: Pixels, recipe: Recipe) -> NDArray[np.float64]:

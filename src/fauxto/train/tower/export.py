@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from fauxto.errors import BundleError
 from fauxto.models.config import InputConfig
+from fauxto.models.exporting import reference_outputs, to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input
 from fauxto.train.tower.clip import Tower
@@ -123,29 +121,11 @@ def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
     Raises:
         BundleError: it is not below 1e-3.
     """
-    example = torch.from_numpy(batch_input(golden_images(config.side)[:2], config))
     outputs = ["logit", "features"] + ([] if net.gate is None else ["photograph"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            (example,),
-            str(path),
-            input_names=["image"],
-            output_names=outputs,
-            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=1024)}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            opset_version=21,
-        )
-    model = onnx.load(path)
-    for node in model.graph.node:  # paths of the machine that exported have no place in a shipped file
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del model.metadata_props[:], model.graph.value_info[:]
+    model = to_onnx(net, config.side, path, outputs, opset=21)  # the first opset with four bits
     _store_small(model.graph, net.section.bits)
     onnx.save(model, path)
+    example = torch.from_numpy(batch_input(golden_images(config.side)[:2], config))
     with torch.inference_mode():
         expected = net(example)[0].numpy()
     found = reference_outputs(model, example.numpy())[0]
@@ -154,11 +134,6 @@ def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
     if not difference <= ONNX_TOLERANCE:
         raise BundleError(f"{path}: the ONNX output differs from the checkpoint's by {difference:.2g}")
     return difference
-
-
-def reference_outputs(model: onnx.ModelProto, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """All outputs by ONNX's reference evaluator, which takes no processor's shortcuts."""
-    return cast("list[Any]", ReferenceEvaluator(model).run(None, {"image": batch}))
 
 
 def _store_small(graph: onnx.GraphProto, bits: int) -> None:
