@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fauxto.models.config import DomainConfig
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: ([a-z-]+) -->\n.*?<!-- /figures -->", re.DOTALL)
 
@@ -39,11 +41,10 @@ def models() -> str:
     rows = ["| model | for | sides | version |", "|---|---|---|---|"]
     for path in sorted((ROOT / "src" / "fauxto" / "models").glob("*/config.json")):
         config = json.loads(path.read_text(encoding="utf-8"))
-        domain = config["domain"]
+        domain = DomainConfig.model_validate(config["domain"])
         card = path.parent.relative_to(ROOT) / "MODEL_CARD.md"
         rows.append(
-            f"| [`{config['name']}`]({card}) | {domain['content']} | "
-            f"{domain['min_side']} to {domain['max_side']} px | {config['version']} |"
+            f"| [`{config['name']}`]({card}) | {domain.content} | {domain.sides} | {config['version']} |"
         )
     return "\n".join(rows)
 

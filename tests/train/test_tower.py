@@ -196,6 +196,7 @@ def test_the_threshold_holds_on_loosely_cropped_faces_too(finished: Path, tmp_pa
     assert bundle is not None
     metrics = json.loads((bundle / "metrics.json").read_text())
     assert set(metrics["held-out origins"]) == {"clean", "loose", "jpeg-70"}
+    assert "loosely cropped" in (bundle / "MODEL_CARD.md").read_text()
     assert metrics["photographs called ai, by view"]["loose"] == 0
     assert set(metrics["verdicts that flip"]) == {"loose", "jpeg-70"}
     assert 0 <= metrics["calibration error"] <= 1

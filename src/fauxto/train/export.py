@@ -253,11 +253,15 @@ def validation_metrics(config: BundleConfig, validation: ValidationLogits) -> di
 
 
 def golden(model: Path, config: BundleConfig) -> dict[str, Any]:
-    """Scores of the golden images by ONNX's reference evaluator: no processor's shortcuts in them."""
+    """Scores and logits of the golden images by ONNX's reference evaluator, which takes no shortcuts."""
     images = golden_images(config.input.side)
     logits = _reference_logits(onnx.load(model), batch_input(images, config.input))
     scores = sigmoid(config.calibration.slope * logits + config.calibration.intercept)
-    return {"evaluator": f"onnx {onnx.__version__} reference", "scores": [round(float(s), 7) for s in scores]}
+    return {
+        "evaluator": f"onnx {onnx.__version__} reference",
+        "scores": [round(float(score), 7) for score in scores],
+        "logits": [round(float(logit), 5) for logit in logits],
+    }
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

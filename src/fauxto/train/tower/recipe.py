@@ -71,7 +71,8 @@ class TowerRecipe(Section):
     Scores are measured on what the head never saw: on origins left out one by one, or on one of `folds` parts
     by content hash where the pictures name no origins. `together` names origins that share pictures and are
     left out together; `remakes` those in which a generator re-rendered the photographs themselves. `rungs`
-    names degradations that are measured too.
+    names degradations that are measured too. In each of the `promised` views the `ai` threshold keeps false
+    alarms at or below `bundle.max_fpr`, and for every source of `group_size` photographs at `max_group_fpr`.
     """
 
     seed: int = 0
@@ -83,6 +84,7 @@ class TowerRecipe(Section):
     folds: int | None = Field(default=None, ge=2)
     together: tuple[tuple[str, ...], ...] = ()
     remakes: tuple[str, ...] = ()
+    promised: tuple[Literal["clean", "loose", "draws"], ...] = ("clean", "loose")
     max_group_fpr: Share = 0.03
     group_size: int = Field(default=100, ge=1)
     bundle: BundleSection

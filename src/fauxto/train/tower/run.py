@@ -57,8 +57,9 @@ class Views:
 
     @property
     def measured(self) -> dict[str, Features]:
-        """The views that figures are given of; one loose crop stands for all."""
-        return {"clean": self.clean, **({"loose": self.loose[0]} if self.loose else {}), **self.rungs}
+        """The views that figures are given of; one draw and one loose crop stand for all."""
+        several = {"loose": self.loose, "draws": self.draws}
+        return {"clean": self.clean, **{k: found[0] for k, found in several.items() if found}, **self.rungs}
 
 
 def run_tower(
@@ -128,30 +129,29 @@ def _degraded(rung: Rung, _position: int, pixels: Pixels) -> Pixels:
 
 
 def choose_thresholds(
-    recipe: TowerRecipe, pictures: Pictures, views: Sequence[NDArray[np.float64]]
+    recipe: TowerRecipe, pictures: Pictures, scores: dict[str, NDArray[np.float64]]
 ) -> tuple[float, float]:
-    """The verdict's thresholds from scores by heads that never saw the picture's origin.
+    """The verdict's thresholds from scores of each view by heads that never saw the picture's origin.
 
-    In every one of the views `ai` flags at most `max_fpr` of all photographs, and at most `max_group_fpr` of
-    every source with `group_size` or more of them; below `no_sign` lie at most `max_miss` of the AI-generated
-    pictures.
+    `ai` holds in every promised view. Below `no_sign` lie at most `max_miss` of the AI-generated pictures as
+    they are and loosely cropped; degraded ones may fall below it, since that verdict claims nothing.
     """
-    chosen = [_thresholds_of_view(recipe, pictures, scores) for scores in views]
-    ai, no_sign = max(ai for ai, _ in chosen), min(no_sign for _, no_sign in chosen)
-    return ai, min(ai, no_sign)
+    promised = [view for view in recipe.promised if view in scores]
+    ai = max(_ai_threshold(recipe, pictures, scores[view]) for view in promised)
+    generated = [found[pictures.labels == 1] for view, found in scores.items() if view in ("clean", "loose")]
+    allowed = int(np.floor(recipe.bundle.max_miss * len(generated[0])))
+    return ai, min(ai, *(threshold_missing(found, allowed) for found in generated))
 
 
-def _thresholds_of_view(
-    recipe: TowerRecipe, pictures: Pictures, scores: NDArray[np.float64]
-) -> tuple[float, float]:
+def _ai_threshold(recipe: TowerRecipe, pictures: Pictures, scores: NDArray[np.float64]) -> float:
+    """Flags at most `max_fpr` of all photographs, `max_group_fpr` of every source with enough of them."""
     real = pictures.labels == 0
     ai = threshold_for_fpr(scores[real], recipe.bundle.max_fpr)
     for source in np.unique(pictures.sources[real]):
         group = scores[real & (pictures.sources == source)]
         if len(group) >= recipe.group_size:
             ai = max(ai, threshold_allowing(group, int(np.floor(recipe.max_group_fpr * len(group)))))
-    generated = scores[~real]
-    return ai, threshold_missing(generated, int(np.floor(recipe.bundle.max_miss * len(generated))))
+    return ai
 
 
 def export(
@@ -171,9 +171,7 @@ def export(
     matched = pictures.matched
     slope, intercept = fit_platt(held_out["clean"][matched], pictures.labels[matched])
     scores = {name: sigmoid(slope * logits + intercept) for name, logits in held_out.items()}
-    # The rungs only measure: a threshold that held on all of them would give up most of the clean files.
-    promised = [scores[name] for name in ("clean", "loose") if name in scores]
-    ai, no_sign = choose_thresholds(recipe, pictures, promised)
+    ai, no_sign = choose_thresholds(recipe, pictures, scores)
     section, left_out = recipe.bundle, held_out_name(recipe)
     config = BundleConfig(
         name=section.name,
@@ -185,7 +183,7 @@ def export(
             no_sign=no_sign,
             max_fpr=section.max_fpr,
             max_miss=section.max_miss,
-            chosen_on=f"photographs of {left_out}",
+            chosen_on=_chosen_on(recipe),
         ),
         gate=None if gate is None else GateConfig(threshold=gate.threshold, what="a photograph"),
         faces=FacesConfig() if section.faces else None,
@@ -203,6 +201,14 @@ def export(
     _write_held_out(pictures, held_out, scores["clean"], output / "held-out.csv")
     load_bundle(folder).self_test()
     return folder
+
+
+def _chosen_on(recipe: TowerRecipe) -> str:
+    """The promised views, for a person."""
+    names = {"clean": "as they are", "loose": "loosely cropped", "draws": "degraded at random"}
+    drawn = {"clean": True, "loose": recipe.head.loose > 0, "draws": recipe.head.draws > 0}
+    views = ", ".join(names[view] for view in recipe.promised if drawn[view])
+    return f"photographs of {held_out_name(recipe)} ({views})"
 
 
 def held_out_name(recipe: TowerRecipe) -> str:
