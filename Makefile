@@ -57,6 +57,9 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/processors.py --output results/processors.json
 	.venv-test/bin/fauxto evaluate $(DATA)/faces/test.parquet --model face --output runs/results/face
 	cp runs/results/face/metrics.json results/face.json
+	.venv-test/bin/python benchmarks/face_crop.py --data $(DATA)/faces/train.parquet --output results/face-crop.json
+	.venv-test/bin/python benchmarks/faces_in_pictures.py --data $(DATA)/faces/test.parquet \
+	  --output results/faces-in-pictures.json
 	cp src/fauxto/models/photo/metrics.json results/photo.json   # measured on held-out origins while training
 	.venv-test/bin/fauxto scan examples/ >results/demo.txt; test $$? -le 1
 	.venv-test/bin/python benchmarks/figures.py

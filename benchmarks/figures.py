@@ -97,6 +97,27 @@ def face() -> str:
     return "\n".join(rows)
 
 
+def faces_found() -> str:
+    found = read("faces-in-pictures.json")
+    rows = ["| what is judged | accuracy at 0.5 | AUROC | `ai` on AI-generated | `ai` on photographs |"]
+    rows.append("|---|---|---|---|---|")
+    for kind, said in (
+        ("aligned", "the aligned crop itself"),
+        ("found", "found in a picture"),
+        ("found, resized", "found, and resized"),
+    ):
+        one = found[kind]
+        called = [one[f"called ai, of {of}"] for of in ("AI-generated", "photographs")]
+        shares = " | ".join(f"{100 * share:.1f} %" for share in called)
+        rows.append(f"| {said} | {one['accuracy at 0.5']:.3f} | {one['AUROC']:.3f} | {shares} |")
+    rows += [
+        "",
+        f"{found['model']}: {found['images']} of the test images put into a photograph at their own size, "
+        f"{found['face found']} found; `results/faces-in-pictures.json`.",
+    ]
+    return "\n".join(rows)
+
+
 def photo() -> str:
     found = read("photo.json")
     rows = [
@@ -282,6 +303,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "photo": photo,
     "gate": gate,
     "face": face,
+    "faces-found": faces_found,
     "speed": speed,
     "stages": stages,
     "scaling": scaling,
