@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +22,7 @@ from fauxto.models.config import BundleConfig, CalibrationConfig, DomainConfig, 
 from fauxto.models.exporting import to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input, fit, normalise
+from fauxto.models.writing import write_json
 from fauxto.train.augment import Pixels
 from fauxto.train.batches import evaluation_batch
 from fauxto.train.card import NOT_FITTED, model_card
@@ -122,9 +122,9 @@ def export_bundle(net: nn.Module, recipe: Recipe, data: TrainingData, folder: Pa
         recipe, validation, hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
     )
     metrics = validation_metrics(config, validation)
-    _write(folder / "config.json", config.model_dump(mode="json"))
-    _write(folder / "golden.json", golden(folder / "model.onnx", config))
-    _write(
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / "golden.json", golden(folder / "model.onnx", config))
+    write_json(
         folder / "metrics.json",
         {"model": f"{config.name} {config.version}", "run": run, "validation": metrics},
     )
@@ -189,7 +189,3 @@ def golden(model: Path, config: BundleConfig) -> dict[str, Any]:
     logits = _reference_logits(onnx.load(model), batch_input(images, config.input))
     scores = sigmoid(config.calibration.slope * logits + config.calibration.intercept)
     return {"evaluator": f"onnx {onnx.__version__} reference", "scores": [round(float(s), 7) for s in scores]}
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
