@@ -134,7 +134,7 @@ def test_a_model_without_features_is_refused(data: Path, bright_bundle: Path, tm
 def test_an_output_in_use_is_refused_and_untouched(data: Path, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "note.txt").write_text("mine")
-    with pytest.raises(UsageError, match="not an empty folder"):
+    with pytest.raises(UsageError, match="not empty"):
         adapt(load(data), load_bundle(bundle), tmp_path / "mine")
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["note.txt"]
 

@@ -387,6 +387,18 @@ def test_data_wholly_outside_the_domain_are_all_abstentions(place: Path, tmp_pat
     assert found.metrics.result.figures.accuracy.value is None
 
 
+def test_a_model_without_thresholds_is_compared_by_its_scores_alone(place: Path, tmp_path: Path) -> None:
+    imported = load_bundle(write_bundle(tmp_path / "imported", fitted=False, ai=1.0, no_sign=0.0))
+    small_evaluation(place, compare=imported).write(tmp_path / "out")
+    found = Metrics.model_validate_json((tmp_path / "out" / "metrics.json").read_text())
+    assert found.comparison is not None
+    second = found.comparison.second
+    assert (second.model.ai_threshold, second.model.no_sign_threshold) == (None, None)
+    assert second.verdicts.abstentions.value == 1
+    assert second.figures.auroc == found.result.figures.auroc
+    assert "no thresholds are set" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_limit_keeps_every_class_and_source_and_depends_on_the_seed(place: Path) -> None:
     data = load(place / "data")
     part = limited(data, 40, seed=0)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +24,14 @@ from fauxto.adapt.addition import (
 )
 from fauxto.adapt.graph import FEATURES, require_onnx, with_addition
 from fauxto.data.dataset import Dataset, content_fingerprint
-from fauxto.errors import BundleError, DataError, UsageError
+from fauxto.errors import BundleError, DataError
 from fauxto.evaluate.intervals import upper_bound
 from fauxto.images import printable
 from fauxto.models.bundle import Bundle, load_bundle, read_json
 from fauxto.models.config import BundleConfig
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input
+from fauxto.models.writing import new_folder, require_free, write_json
 
 LEAST = 10
 """Images of each class that are asked for: FSD (2025) took ten of a generator."""
@@ -221,10 +218,7 @@ def adapt(
         BundleError: the model gives no features, or not its golden scores on this machine.
     """
     require_onnx()
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError(
-            f"{printable(str(output))}: exists and is not an empty folder; choose another --output"
-        )
+    require_free(output)
     bundle.self_test()
     found = describe(dataset, bundle, progress)
     counts = {name: int((found.labels == label).sum()) for label, name in ((1, "AI-generated"), (0, "other"))}
@@ -272,39 +266,19 @@ def _write(bundle: Bundle, config: BundleConfig, model: bytes, adaptation: Adapt
     """Write the five files beside `output`, check them, and only then give them that name."""
     metrics = read_json(bundle.folder / "metrics.json") | {"adaptation": asdict(adaptation)}
     card = (bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8", errors="replace")
-    partial = output.with_name(f".{output.name}.partial-{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
-        try:
-            (partial / "model.onnx").write_bytes(model)
-            (partial / "MODEL_CARD.md").write_text(
-                _card(card, bundle.config, config, adaptation), encoding="utf-8"
-            )
-            for name, content in (
-                ("config.json", config.model_dump(mode="json")),
-                ("metrics.json", metrics),
-                ("golden.json", {"scores": []}),
-            ):
-                _write_json(partial / name, content)
-            # The old model has just given its golden scores here, and what was added is one product.
-            scores = load_bundle(partial).scores(golden_images(config.input.side))
-            golden = {"evaluator": "onnxruntime", "scores": [round(float(one), 7) for one in scores]}
-            _write_json(partial / "golden.json", golden)
-            load_bundle(partial).self_test()
-            if output.is_dir():
-                output.rmdir()
-            partial.rename(output)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"{printable(str(output))}: cannot be written ({error.strerror}); choose another --output"
-        ) from error
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with new_folder(output) as partial:
+        (partial / "model.onnx").write_bytes(model)
+        (partial / "MODEL_CARD.md").write_text(
+            _card(card, bundle.config, config, adaptation), encoding="utf-8"
+        )
+        write_json(partial / "config.json", config.model_dump(mode="json"))
+        write_json(partial / "metrics.json", metrics)
+        write_json(partial / "golden.json", {"scores": []})  # a bundle is complete or not loaded
+        # The old model has just given its golden scores here, and what was added is one product.
+        scores = load_bundle(partial).scores(golden_images(config.input.side))
+        golden = {"evaluator": "onnxruntime", "scores": [round(float(one), 7) for one in scores]}
+        write_json(partial / "golden.json", golden)
+        load_bundle(partial).self_test()
 
 
 def _card(card: str, old: BundleConfig, new: BundleConfig, found: Adaptation) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from fauxto.models.config import BundleConfig, CalibrationConfig, DomainConfig, 
 from fauxto.models.exporting import reference_outputs, to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input, fit, normalise
+from fauxto.models.writing import write_json
 from fauxto.train.augment import Pixels
 from fauxto.train.batches import evaluation_batch
 from fauxto.train.card import NOT_FITTED, model_card
@@ -173,9 +173,9 @@ def _write_bundle(recipe: Recipe, validation: ValidationLogits, folder: Path, ru
         recipe, validation, hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
     )
     metrics = validation_metrics(config, validation)
-    _write(folder / "config.json", config.model_dump(mode="json"))
-    _write(folder / "golden.json", golden(folder / "model.onnx", config))
-    _write(
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / "golden.json", golden(folder / "model.onnx", config))
+    write_json(
         folder / "metrics.json",
         {"model": f"{config.name} {config.version}", "run": run, "validation": metrics},
     )
@@ -262,7 +262,3 @@ def golden(model: Path, config: BundleConfig) -> dict[str, Any]:
         "scores": [round(float(score), 7) for score in scores],
         "logits": [round(float(logit), 5) for logit in logits],
     }
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

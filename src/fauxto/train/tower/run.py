@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +25,7 @@ from fauxto.models.config import (
     GateConfig,
     ThresholdsConfig,
 )
+from fauxto.models.writing import write_json
 from fauxto.train.card import model_card
 from fauxto.train.export import golden
 from fauxto.train.tower.clip import Tower, read_tower
@@ -194,9 +194,9 @@ def export(
     )
     metrics = held_out_metrics(recipe, pictures, held_out, scores, config, gate)
     run = {"seed": recipe.seed, "data fingerprint": pictures.fingerprint, "torch": torch.__version__}
-    _write(folder / "config.json", config.model_dump(mode="json"))
-    _write(folder / "golden.json", golden(folder / "model.onnx", config))
-    _write(folder / "metrics.json", {"model": f"{config.name} {config.version}", "run": run, **metrics})
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / "golden.json", golden(folder / "model.onnx", config))
+    write_json(folder / "metrics.json", {"model": f"{config.name} {config.version}", "run": run, **metrics})
     (folder / "MODEL_CARD.md").write_text(model_card(config, flat(metrics), run), encoding="utf-8")
     _write_held_out(pictures, held_out, scores["clean"], output / "held-out.csv")
     load_bundle(folder).self_test()
@@ -301,10 +301,6 @@ def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         label = f"{prefix}, {name}" if prefix else name
         found |= flat(inner, label) if isinstance(inner, dict) else {label: inner}
     return found
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_held_out(
