@@ -167,11 +167,14 @@ def _why_no_scale(record: Record, config: BundleConfig | None) -> str:
     if record.status != "ok":
         return ""
     if record.score is None:
-        return "No score: no model here judges a picture like this one."
+        who = f"the model {record.model.name} does not judge" if record.model else "no model here judges"
+        return f"No score: {who} a picture like this one."
     if config is None:
         return f"Score {record.score:.2f}. Its model is not installed here, so its thresholds are not known."
     if not config.thresholds.fitted:
-        return f"Score {record.score:.2f}. Nobody has set thresholds for this model yet, so it decides nothing."
+        return (
+            f"Score {record.score:.2f}. Nobody has set thresholds for this model yet, so it decides nothing."
+        )
     return ""
 
 

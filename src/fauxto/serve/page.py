@@ -62,7 +62,11 @@ def _whole_page(request: Request, status: int = 200, **values: Any) -> HTMLRespo
     settings = services_of(request).settings
     given: dict[str, Any] = {"cards": [], "problem": None, "heatmap": False, **values}
     # By itself `auto` never takes a model that is only for whoever asks for it.
-    asked = [c for c in services_of(request).pool.configs.values() if c.domain.automatic or settings.model != "auto"]
+    asked = [
+        c
+        for c in services_of(request).pool.configs.values()
+        if c.domain.automatic or settings.model != "auto"
+    ]
     return _html(
         "page.html",
         status,
@@ -152,7 +156,8 @@ async def _results(
         judged = await services.pool.judge(uploads)
         pairs = zip(uploads, judged, strict=True)
         drawn = [
-            services.pool.run(_pictures, upload, item, services.settings, asked.heatmap) for upload, item in pairs
+            services.pool.run(_pictures, upload, item, services.settings, asked.heatmap)
+            for upload, item in pairs
         ]
         pictures = await asyncio.gather(*drawn)
     cards = []

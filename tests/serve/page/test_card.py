@@ -26,7 +26,11 @@ def labelled(size: tuple[int, int] = (16, 16)) -> bytes:
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Canon", "EOS R5"
     exif.get_ifd(ExifTags.IFD.Exif).update(
-        {ExifTags.Base.ExposureTime: 0.01, ExifTags.Base.ISOSpeedRatings: 100, ExifTags.Base.MakerNote: bytes(64)}
+        {
+            ExifTags.Base.ExposureTime: 0.01,
+            ExifTags.Base.ISOSpeedRatings: 100,
+            ExifTags.Base.MakerNote: bytes(64),
+        }
     )
     Image.new("RGB", size, (128, 128, 128)).save(buffer, "PNG", pnginfo=texts, exif=exif)
     return buffer.getvalue()
@@ -54,8 +58,8 @@ def test_the_score_stands_on_a_scale_with_both_thresholds(visit: Open, server: L
     scale = judged(visit(server.url), picture(128)).get_by_role("img", name="Score 0.50")
     expect(scale).to_have_attribute(
         "aria-label",
-        "Score 0.50 on a scale from 0 to 1. Below 0.30 the model sees no sign of AI, from 0.90 on it says AI, "
-        "between them it cannot tell.",
+        "Score 0.50 on a scale from 0 to 1. Below 0.30 the model sees no sign of AI, from 0.90 on it says "
+        "AI, between them it cannot tell.",
     )
     assert scale.locator(".tick-label").all_text_contents() == ["0.30", "0.90"]
     left, width = scale.evaluate("(s) => { const b = s.getBoundingClientRect(); return [b.left, b.width]; }")
@@ -88,7 +92,7 @@ def test_without_a_score_there_is_no_scale_but_a_word(visit: Open, server: LiveS
     card = judged(visit(server.url), labelled((100, 100)))
     expect(card.locator(".scale")).to_have_count(0)
     expect(card.get_by_text("No score: no model here judges a picture like this one.")).to_be_visible()
-    expect(card.get_by_role("button", name="Where does the score come from?")).to_have_count(0)
+    expect(card.get_by_role("button", name="What decided the score?")).to_have_count(0)
 
 
 def test_moderate_and_weak_evidence_are_told_apart(visit: Open, server: LiveServer) -> None:
@@ -128,7 +132,7 @@ def test_the_heatmap_comes_on_request_and_a_slider_sets_its_strength(visit: Open
     seen = visit(server.url)
     seen.choose(payload("night.png", picture(0)), payload("snow.png", picture(255)))
     card = seen.card("night.png")
-    card.get_by_role("button", name="Where does the score come from?").click()
+    card.get_by_role("button", name="What decided the score?").click()
     slider = card.get_by_role("slider")
     expect(slider).to_be_focused()
     below, above = card.locator(".heat img").all()
@@ -142,15 +146,27 @@ def test_the_heatmap_comes_on_request_and_a_slider_sets_its_strength(visit: Open
     assert seen.page.locator("#rows a").first.get_attribute("href") == f"#{card.get_attribute('id')}"
 
 
-def test_a_heatmap_that_fails_leaves_the_card_and_may_be_asked_for_again(visit: Open, server: LiveServer) -> None:
+def test_a_heatmap_that_fails_leaves_the_card_and_may_be_asked_for_again(
+    visit: Open, server: LiveServer
+) -> None:
     seen = visit(server.url)
     card = judged(seen, picture(255))
     seen.page.route("**/results", lambda route: route.fulfill(status=503, body="busy"), times=1)
-    card.get_by_role("button", name="Where does the score come from?").click()
+    card.get_by_role("button", name="What decided the score?").click()
     again = card.get_by_role("button", name="The server is busy: try again")
     expect(again).to_be_focused()
     again.click()
     expect(card.get_by_role("slider")).to_be_visible()
+
+
+def test_names_and_metadata_are_shown_and_never_run(visit: Open, server: LiveServer) -> None:
+    markup = "<img src=x onerror=alert(1)>"
+    texts, buffer = PngInfo(), io.BytesIO()
+    texts.add_text("parameters", f"{markup} `{markup}`\nSteps: 20, Sampler: {markup}, CFG scale: 7, Seed: 1")
+    Image.new("RGB", (16, 16)).save(buffer, "PNG", pnginfo=texts)
+    card = judged(visit(server.url), buffer.getvalue(), f"{markup}.png")
+    expect(card.locator("pre").first).to_contain_text(markup)
+    expect(card.locator("img[src=x]")).to_have_count(0)
 
 
 def test_no_card_ever_calls_a_picture_real(visit: Open, server: LiveServer) -> None:

@@ -1,4 +1,4 @@
-"""The page is for everybody: axe-core finds nothing, a keyboard is enough, a small phone too, and darkness."""
+"""The page is for everybody: axe-core finds nothing; a keyboard, a small phone or the dark will do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVERY_KIND = (
 
 def with_heatmap(seen: Visit, name: str) -> None:
     card = seen.card(name)
-    card.get_by_role("button", name="Where does the score come from?").click()
+    card.get_by_role("button", name="What decided the score?").click()
     expect(card.get_by_role("slider")).to_be_visible()
 
 
@@ -96,11 +96,11 @@ def test_a_keyboard_is_enough(visit: Open, server: LiveServer) -> None:
         page.keyboard.press("Space")
     chooser.value.set_files([payload("snow.png", picture(255)), payload("night.png", picture(0))])
     seen.wait_for(2)
-    tab_to(page, page.get_by_role("button", name="Score"))
+    tab_to(page, page.get_by_role("columnheader", name="Score").get_by_role("button"))
     page.keyboard.press("Enter")
     assert page.locator("tbody th").all_inner_texts() == ["night.png", "snow.png"]
     card = seen.card("snow.png")
-    tab_to(page, card.get_by_role("button", name="Where does the score come from?"))
+    tab_to(page, card.get_by_role("button", name="What decided the score?"))
     page.keyboard.press("Enter")
     slider = card.get_by_role("slider")
     expect(slider).to_be_focused()

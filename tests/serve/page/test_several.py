@@ -75,7 +75,9 @@ def test_results_are_saved_as_csv_and_json(visit: Open, server: LiveServer) -> N
     rows = list(csv.DictReader(io.StringIO(saved(seen, "CSV").read_text(encoding="utf-8"))))
     assert [row["path"] for row in rows] == names(seen)
     assert [row["verdict"] for row in rows] == ["uncertain", "ai", "", "no-sign"]
-    records = [Record.model_validate(one) for one in json.loads(saved(seen, "JSON").read_text(encoding="utf-8"))]
+    records = [
+        Record.model_validate(one) for one in json.loads(saved(seen, "JSON").read_text(encoding="utf-8"))
+    ]
     assert [record.path for record in records] == names(seen)
     assert records[2].error is not None
     assert records[1].score == float(rows[1]["score"])
@@ -84,7 +86,7 @@ def test_results_are_saved_as_csv_and_json(visit: Open, server: LiveServer) -> N
 def test_a_report_opens_without_a_network(visit: Open, server: LiveServer, tmp_path: Path) -> None:
     seen = visit(server.url)
     seen.choose(*BATCH)
-    seen.card("b.png").get_by_role("button", name="Where does the score come from?").click()
+    seen.card("b.png").get_by_role("button", name="What decided the score?").click()
     expect(seen.card("b.png").get_by_role("slider")).to_be_visible()
     saved(seen, "Save report").rename(tmp_path / "report.html")
     report = visit((tmp_path / "report.html").as_uri(), offline=True)
@@ -92,7 +94,7 @@ def test_a_report_opens_without_a_network(visit: Open, server: LiveServer, tmp_p
     assert report.requested == [report.url, *[url for url in report.requested if url.startswith("data:")]]
     expect(report.card("b.png").get_by_role("slider")).to_be_visible()
     expect(report.card("a.png").get_by_role("img", name="a.png")).to_be_visible()
-    expect(report.page.get_by_role("button", name="Where does the score come from?")).to_have_count(0)
+    expect(report.page.get_by_role("button", name="What decided the score?")).to_have_count(0)
 
 
 def test_clearing_leaves_an_empty_page(visit: Open, server: LiveServer) -> None:

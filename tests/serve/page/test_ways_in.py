@@ -164,7 +164,7 @@ class TestWithoutJavaScript:
         expect(seen.page.get_by_text("drop them anywhere")).to_be_hidden()
         seen.page.set_input_files("#files", [WHITE])
         seen.page.get_by_role("button", name="Check").click()
-        for name in ("Print", "Clear", "Where does the score come from?"):
+        for name in ("Print", "Clear", "What decided the score?"):
             expect(seen.page.get_by_role("button", name=name)).to_be_hidden()
 
 
@@ -185,7 +185,7 @@ class TestAddresses:
             seen.page.get_by_role("button", name="Fetch").click()
             expect(seen.cards).to_have_count(1)
             expect(seen.page.get_by_role("status")).to_have_text("Likely made by AI")
-            seen.page.get_by_role("button", name="Where does the score come from?").click()
+            seen.page.get_by_role("button", name="What decided the score?").click()
             expect(seen.cards.get_by_role("slider")).to_be_focused()
             expect(seen.cards).to_have_count(1)
 
