@@ -41,8 +41,8 @@ def judged(seen: Visit, content: bytes, name: str = "a.png") -> Locator:
     return seen.card(name)
 
 
-def test_each_verdict_has_words_an_icon_and_a_colour_of_its_own(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_each_verdict_has_words_an_icon_and_a_colour_of_its_own(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     icons, colours = set(), set()
     for level, words in VERDICTS.items():
         card = judged(seen, picture(level), f"{level}.png")
@@ -54,8 +54,8 @@ def test_each_verdict_has_words_an_icon_and_a_colour_of_its_own(visit: Open, ser
     assert len(icons) == len(colours) == len(VERDICTS)
 
 
-def test_the_score_stands_on_a_scale_with_both_thresholds(visit: Open, server: LiveServer) -> None:
-    scale = judged(visit(server.url), picture(128)).get_by_role("img", name="Score 0.50")
+def test_the_score_stands_on_a_scale_with_both_thresholds(visit: Open, page_server: LiveServer) -> None:
+    scale = judged(visit(page_server.url), picture(128)).get_by_role("img", name="Score 0.50")
     expect(scale).to_have_attribute(
         "aria-label",
         "Score 0.50 on a scale from 0 to 1. Below 0.30 the model sees no sign of AI, from 0.90 on it says "
@@ -67,36 +67,36 @@ def test_the_score_stands_on_a_scale_with_both_thresholds(visit: Open, server: L
     def place(part: str, index: int = 0) -> float:
         box = scale.locator(part).nth(index).bounding_box()
         assert box is not None
-        return (box["x"] + box["width"] / 2 - left) / width
+        return float((box["x"] + box["width"] / 2 - left) / width)
 
     places = [place(".tick", 0), place(".tick", 1), place(".pointer")]
     assert places == pytest.approx([0.3, 0.9, 0.5], abs=0.01)
 
 
-def test_a_card_names_reason_model_and_file(visit: Open, server: LiveServer) -> None:
-    card = judged(visit(server.url), picture(255))
+def test_a_card_names_reason_model_and_file(visit: Open, page_server: LiveServer) -> None:
+    card = judged(visit(page_server.url), picture(255))
     expect(card.locator(".reason")).to_contain_text("at or above")
     expect(card.locator("footer")).to_contain_text("Model bright 1.2.3")
     expect(card.locator("footer")).to_contain_text("PNG, 16 × 16 pixels")
     expect(card.get_by_role("img", name="a.png")).to_be_visible()
 
 
-def test_what_the_model_cannot_judge_is_said(visit: Open, server: LiveServer) -> None:
-    card = judged(visit(server.url), picture(255))
+def test_what_the_model_cannot_judge_is_said(visit: Open, page_server: LiveServer) -> None:
+    card = judged(visit(page_server.url), picture(255))
     card.get_by_text("What the model cannot judge").click()
     expect(card.get_by_text("bright 1.2.3 is for test pictures.")).to_be_visible()
     expect(card.get_by_text("It only sees brightness.")).to_be_visible()
 
 
-def test_without_a_score_there_is_no_scale_but_a_word(visit: Open, server: LiveServer) -> None:
-    card = judged(visit(server.url), labelled((100, 100)))
+def test_without_a_score_there_is_no_scale_but_a_word(visit: Open, page_server: LiveServer) -> None:
+    card = judged(visit(page_server.url), labelled((100, 100)))
     expect(card.locator(".scale")).to_have_count(0)
     expect(card.get_by_text("No score: no model here judges a picture like this one.")).to_be_visible()
     expect(card.get_by_role("button", name="What decided the score?")).to_have_count(0)
 
 
-def test_moderate_and_weak_evidence_are_told_apart(visit: Open, server: LiveServer) -> None:
-    card = judged(visit(server.url), labelled())
+def test_moderate_and_weak_evidence_are_told_apart(visit: Open, page_server: LiveServer) -> None:
+    card = judged(visit(page_server.url), labelled())
     moderate, weak = card.locator(".group").all()
     expect(moderate).to_contain_text("Moderate counts, but anybody could have written it")
     expect(moderate).to_contain_text("Traces of a generator program says: made by AI")
@@ -107,10 +107,10 @@ def test_moderate_and_weak_evidence_are_told_apart(visit: Open, server: LiveServ
     expect(moderate.get_by_role("region")).to_contain_text("lighthouse")
 
 
-def test_signed_evidence_is_strong_and_comes_first(visit: Open, server: LiveServer, know: Know) -> None:
+def test_signed_evidence_is_strong_and_comes_first(visit: Open, page_server: LiveServer, know: Know) -> None:
     studio = maker("Studio")
     know(studio)
-    card = judged(visit(server.url), sign(picture(0), studio, Recipe([MADE_BY_AI]), "image/png"))
+    card = judged(visit(page_server.url), sign(picture(0), studio, Recipe([MADE_BY_AI]), "image/png"))
     expect(card.locator(".verdict")).to_have_text("Likely made by AI")
     first = card.locator(".group").first
     expect(first).to_contain_text("Strong signed, and only the signer holds the key")
@@ -118,8 +118,10 @@ def test_signed_evidence_is_strong_and_comes_first(visit: Open, server: LiveServ
     expect(first).to_contain_text("Studio")
 
 
-def test_advice_leads_to_other_peoples_sites_only_by_plain_links(visit: Open, server: LiveServer) -> None:
-    card = judged(visit(server.url), picture(128))  # where nobody can tell it is unfolded
+def test_advice_leads_to_other_peoples_sites_only_by_plain_links(
+    visit: Open, page_server: LiveServer
+) -> None:
+    card = judged(visit(page_server.url), picture(128))  # where nobody can tell it is unfolded
     expect(card.get_by_text("Look for a larger or earlier copy")).to_be_visible()
     links = card.locator(".more a")
     assert [link.get_attribute("href") for link in links.all()] == [place.url for place in PLACES]
@@ -128,8 +130,10 @@ def test_advice_leads_to_other_peoples_sites_only_by_plain_links(visit: Open, se
         assert "noreferrer" in (link.get_attribute("rel") or "")
 
 
-def test_the_heatmap_comes_on_request_and_a_slider_sets_its_strength(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_the_heatmap_comes_on_request_and_a_slider_sets_its_strength(
+    visit: Open, page_server: LiveServer
+) -> None:
+    seen = visit(page_server.url)
     seen.choose(payload("night.png", picture(0)), payload("snow.png", picture(255)))
     card = seen.card("night.png")
     card.get_by_role("button", name="What decided the score?").click()
@@ -147,9 +151,9 @@ def test_the_heatmap_comes_on_request_and_a_slider_sets_its_strength(visit: Open
 
 
 def test_a_heatmap_that_fails_leaves_the_card_and_may_be_asked_for_again(
-    visit: Open, server: LiveServer
+    visit: Open, page_server: LiveServer
 ) -> None:
-    seen = visit(server.url)
+    seen = visit(page_server.url)
     card = judged(seen, picture(255))
     seen.page.route("**/results", lambda route: route.fulfill(status=503, body="busy"), times=1)
     card.get_by_role("button", name="What decided the score?").click()
@@ -159,18 +163,18 @@ def test_a_heatmap_that_fails_leaves_the_card_and_may_be_asked_for_again(
     expect(card.get_by_role("slider")).to_be_visible()
 
 
-def test_names_and_metadata_are_shown_and_never_run(visit: Open, server: LiveServer) -> None:
+def test_names_and_metadata_are_shown_and_never_run(visit: Open, page_server: LiveServer) -> None:
     markup = "<img src=x onerror=alert(1)>"
     texts, buffer = PngInfo(), io.BytesIO()
     texts.add_text("parameters", f"{markup} `{markup}`\nSteps: 20, Sampler: {markup}, CFG scale: 7, Seed: 1")
     Image.new("RGB", (16, 16)).save(buffer, "PNG", pnginfo=texts)
-    card = judged(visit(server.url), buffer.getvalue(), f"{markup}.png")
+    card = judged(visit(page_server.url), buffer.getvalue(), f"{markup}.png")
     expect(card.locator("pre").first).to_contain_text(markup)
     expect(card.locator("img[src=x]")).to_have_count(0)
 
 
-def test_no_card_ever_calls_a_picture_real(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_no_card_ever_calls_a_picture_real(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(*(payload(f"{level}.png", picture(level)) for level in VERDICTS))
     text = seen.page.locator("body").inner_text().lower()
     assert "real" not in text.replace("r/isthisai", "").split()

@@ -27,16 +27,16 @@ def names(seen: Visit) -> list[str]:
     return seen.page.locator("tbody th").all_inner_texts()
 
 
-def test_a_single_result_needs_no_table(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_a_single_result_needs_no_table(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(BATCH[0])
     expect(seen.page.get_by_role("table")).to_be_hidden()
     seen.choose(BATCH[1])
     expect(seen.page.get_by_role("table")).to_be_visible()
 
 
-def test_the_table_sorts_by_each_column(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_the_table_sorts_by_each_column(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(*BATCH)
     assert names(seen) == ["b.png", "a.png", "torn.png", "c.png"]
     expect(seen.page.locator("#rows img")).to_have_count(3)
@@ -56,8 +56,8 @@ def test_the_table_sorts_by_each_column(visit: Open, server: LiveServer) -> None
         expect(heading).to_have_attribute("aria-sort", "descending")
 
 
-def test_a_row_leads_to_its_card(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_a_row_leads_to_its_card(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(*BATCH)
     seen.page.get_by_role("link", name="c.png").click()
     expect(seen.card("c.png")).to_be_in_viewport()
@@ -69,8 +69,8 @@ def saved(seen: Visit, button: str) -> Path:
     return Path(download.value.path())
 
 
-def test_results_are_saved_as_csv_and_json(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_results_are_saved_as_csv_and_json(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(*BATCH)
     rows = list(csv.DictReader(io.StringIO(saved(seen, "CSV").read_text(encoding="utf-8"))))
     assert [row["path"] for row in rows] == names(seen)
@@ -83,8 +83,8 @@ def test_results_are_saved_as_csv_and_json(visit: Open, server: LiveServer) -> N
     assert records[1].score == float(rows[1]["score"])
 
 
-def test_a_report_opens_without_a_network(visit: Open, server: LiveServer, tmp_path: Path) -> None:
-    seen = visit(server.url)
+def test_a_report_opens_without_a_network(visit: Open, page_server: LiveServer, tmp_path: Path) -> None:
+    seen = visit(page_server.url)
     seen.choose(*BATCH)
     seen.card("b.png").get_by_role("button", name="What decided the score?").click()
     expect(seen.card("b.png").get_by_role("slider")).to_be_visible()
@@ -97,8 +97,8 @@ def test_a_report_opens_without_a_network(visit: Open, server: LiveServer, tmp_p
     expect(report.page.get_by_role("button", name="What decided the score?")).to_have_count(0)
 
 
-def test_clearing_leaves_an_empty_page(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_clearing_leaves_an_empty_page(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(*BATCH)
     seen.page.get_by_role("button", name="Clear").click()
     expect(seen.cards).to_have_count(0)
@@ -108,8 +108,8 @@ def test_clearing_leaves_an_empty_page(visit: Open, server: LiveServer) -> None:
     assert seen.verdicts() == ["Cannot tell"]
 
 
-def test_a_print_holds_everything_that_is_folded(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_a_print_holds_everything_that_is_folded(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(BATCH[1])
     advice = seen.card("a.png").get_by_text("look for a second, independent sign")
     expect(advice).to_be_hidden()

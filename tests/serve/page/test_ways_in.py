@@ -19,8 +19,8 @@ BLACK, WHITE = payload("night.png", picture(0)), payload("snow.png", picture(255
 BROKEN = payload("torn.jpg", picture(255, (64, 64), "JPEG")[:-200], "image/jpeg")
 
 
-def test_a_chosen_picture_is_judged_at_once(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_a_chosen_picture_is_judged_at_once(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(WHITE)
     assert seen.verdicts() == ["Likely made by AI"]
     expect(seen.page.get_by_role("status")).to_have_text("1 of 1 judged. snow.png: Likely made by AI")
@@ -28,30 +28,30 @@ def test_a_chosen_picture_is_judged_at_once(visit: Open, server: LiveServer) -> 
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
-def test_a_dropped_or_pasted_picture_is_judged(visit: Open, server: LiveServer, kind: str) -> None:
-    seen = visit(server.url)
+def test_a_dropped_or_pasted_picture_is_judged(visit: Open, page_server: LiveServer, kind: str) -> None:
+    seen = visit(page_server.url)
     seen.hand_over(kind, BLACK)
     seen.wait_for(1)
     assert seen.verdicts() == ["No sign of AI found"]
     expect(seen.card("night.png")).to_be_in_viewport()
 
 
-def test_the_page_shows_that_something_may_be_dropped(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_the_page_shows_that_something_may_be_dropped(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     at_rest = seen.page.locator("#drop").evaluate("(box) => getComputedStyle(box).borderStyle")
     seen.hand_over("dragover", WHITE)
     assert seen.page.locator("#drop").evaluate("(box) => getComputedStyle(box).borderStyle") != at_rest
 
 
-def test_a_click_anywhere_in_the_box_opens_the_dialogue(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_a_click_anywhere_in_the_box_opens_the_dialogue(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     with seen.page.expect_file_chooser() as chooser:
         seen.page.locator("#drop").click(position={"x": 8, "y": 8})
     assert chooser.value.is_multiple()
 
 
-def test_one_that_cannot_be_read_does_not_stop_the_others(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_one_that_cannot_be_read_does_not_stop_the_others(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.choose(WHITE, BROKEN, BLACK)
     assert seen.verdicts() == ["Likely made by AI", "Could not be read", "No sign of AI found"]
     card = seen.card("torn.jpg")
@@ -61,9 +61,9 @@ def test_one_that_cannot_be_read_does_not_stop_the_others(visit: Open, server: L
 
 
 def test_each_picture_has_a_line_until_it_is_judged(
-    visit: Open, server: LiveServer, monkeypatch: pytest.MonkeyPatch
+    visit: Open, page_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool, released = server.app.state.services.pool, set()
+    pool, released = page_server.app.state.services.pool, set()
     judge = pool.judge
 
     async def held(uploads: Sequence[Upload]) -> Sequence[Judged]:
@@ -72,7 +72,7 @@ def test_each_picture_has_a_line_until_it_is_judged(
         return list(await judge(uploads))
 
     monkeypatch.setattr(pool, "judge", held)
-    seen = visit(server.url)
+    seen = visit(page_server.url)
     seen.page.set_input_files("#files", [payload(f"{number}.png", picture()) for number in range(4)])
     lines = seen.page.locator("#jobs li")
     expect(lines).to_have_count(4)
@@ -95,8 +95,8 @@ def test_each_picture_has_a_line_until_it_is_judged(
     assert seen.page.locator("#rows th").all_inner_texts() == names
 
 
-def test_a_busy_server_is_asked_again(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_a_busy_server_is_asked_again(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     answers = [503]
 
     def busy_once(route: Route) -> None:
@@ -112,8 +112,8 @@ def test_a_busy_server_is_asked_again(visit: Open, server: LiveServer) -> None:
     assert seen.verdicts() == ["Likely made by AI"]
 
 
-def test_a_server_that_is_gone_is_said_so(visit: Open, server: LiveServer) -> None:
-    seen = visit(server.url)
+def test_a_server_that_is_gone_is_said_so(visit: Open, page_server: LiveServer) -> None:
+    seen = visit(page_server.url)
     seen.page.route("**/results", lambda route: route.abort())
     seen.page.set_input_files("#files", [WHITE])
     expect(seen.page.locator("#jobs")).to_contain_text("snow.png was not sent: the server did not answer.")
@@ -130,8 +130,8 @@ def test_what_the_server_refuses_is_explained(visit: Open, bright_bundle: object
 
 
 class TestWithoutJavaScript:
-    def test_a_form_does_it(self, visit: Open, server: LiveServer) -> None:
-        seen = visit(server.url, java_script_enabled=False)
+    def test_a_form_does_it(self, visit: Open, page_server: LiveServer) -> None:
+        seen = visit(page_server.url, java_script_enabled=False)
         page = seen.page
         page.set_input_files("#files", [WHITE, BROKEN])
         page.get_by_role("button", name="Check").click()
@@ -142,8 +142,8 @@ class TestWithoutJavaScript:
             page.get_by_role("button", name="CSV").click()
         assert "snow.png,ok" in download.value.path().read_text()
 
-    def test_the_heatmap_lies_beside_the_picture(self, visit: Open, server: LiveServer) -> None:
-        seen = visit(server.url, java_script_enabled=False)
+    def test_the_heatmap_lies_beside_the_picture(self, visit: Open, page_server: LiveServer) -> None:
+        seen = visit(page_server.url, java_script_enabled=False)
         seen.page.set_input_files("#files", [WHITE])
         seen.page.get_by_label("where in a picture its score comes from").check()
         seen.page.get_by_role("button", name="Check").click()
@@ -159,8 +159,8 @@ class TestWithoutJavaScript:
             expect(seen.cards).to_contain_text("More than 1 files in one request")
             expect(seen.page.get_by_label("Choose pictures")).to_be_visible()
 
-    def test_nothing_that_needs_a_script_is_offered(self, visit: Open, server: LiveServer) -> None:
-        seen = visit(server.url, java_script_enabled=False)
+    def test_nothing_that_needs_a_script_is_offered(self, visit: Open, page_server: LiveServer) -> None:
+        seen = visit(page_server.url, java_script_enabled=False)
         expect(seen.page.get_by_text("drop them anywhere")).to_be_hidden()
         seen.page.set_input_files("#files", [WHITE])
         seen.page.get_by_role("button", name="Check").click()
@@ -169,8 +169,10 @@ class TestWithoutJavaScript:
 
 
 class TestAddresses:
-    def test_the_field_is_there_only_where_fetching_is_allowed(self, visit: Open, server: LiveServer) -> None:
-        expect(visit(server.url).page.get_by_label("Or the address of a picture")).to_have_count(0)
+    def test_the_field_is_there_only_where_fetching_is_allowed(
+        self, visit: Open, page_server: LiveServer
+    ) -> None:
+        expect(visit(page_server.url).page.get_by_label("Or the address of a picture")).to_have_count(0)
 
     def test_a_picture_is_fetched_and_its_heatmap_drawn_on_request(
         self, visit: Open, bright_bundle: object, monkeypatch: pytest.MonkeyPatch

@@ -118,5 +118,7 @@ class Visit:
 
     def is_wider_than_its_window(self) -> bool:
         """Whether it scrolls sideways."""
-        wide, window = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        return bool(wide > window)
+        size = self.page.viewport_size
+        assert size is not None
+        # Not innerWidth: a phone's browser zooms out until that is as wide as the content.
+        return bool(self.page.evaluate("document.documentElement.scrollWidth") > size["width"])

@@ -1,19 +1,22 @@
-"""Debian's Chromium, driven by Playwright, and a server for it."""
+"""Fixtures: Debian's Chromium, driven by Playwright, and a server for it (a plugin of tests/conftest.py)."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from fauxto.serve.settings import Settings
-from live_server import LiveServer, running
-from visits import Visit
+if TYPE_CHECKING:
+    # What does not test the page must not wait for these.
+    from playwright.sync_api import Browser
 
+    from live_server import LiveServer
+    from visits import Visit
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -26,12 +29,14 @@ FLAGS = (
 
 
 # Not for the session: while Playwright runs, no other test of this process could run an event loop.
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium of the system; Playwright's own browsers are never downloaded."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None:
-        pytest.skip("needs Chromium; install it with 'apt-get install chromium'")
+        pytest.skip("needs Chromium; install it, on Debian with 'apt-get install chromium'")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
@@ -39,8 +44,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server(bright_bundle: Path) -> Iterator[LiveServer]:
+def page_server(bright_bundle: Path) -> Iterator[LiveServer]:
     """A server with the tests' model, which knows brightness alone."""
+    from fauxto.serve.settings import Settings
+    from live_server import running
+
     with running(Settings(model=str(bright_bundle))) as live:
         yield live
 
@@ -48,21 +56,20 @@ def server(bright_bundle: Path) -> Iterator[LiveServer]:
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     """Opens an address as somebody would; afterwards asserts that the browser asked no other host."""
-    contexts: list[BrowserContext] = []
+    from visits import Visit
+
     visits: list[Visit] = []
 
     def open_page(url: str, **options: Any) -> Visit:
         context = browser.new_context(**({"viewport": {"width": 1100, "height": 800}} | options))
         context.set_default_timeout(15_000)
-        contexts.append(context)
-        page: Page = context.new_page()
-        visits.append(Visit(page, url))
-        page.goto(url)
+        visits.append(Visit(context.new_page(), url))
+        visits[-1].page.goto(url)
         return visits[-1]
 
     yield open_page
     for one in visits:
+        one.page.context.close()
+    for one in visits:
         assert one.foreign() == [], "the page asked another host"
         assert one.faults == [], "the page's scripts failed, or its own policy refused something"
-    for context in contexts:
-        context.close()
