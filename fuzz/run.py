@@ -51,7 +51,7 @@ def fuzz(target: str, seconds: int, seeds: Path, work: Path) -> Run:
     before = set(found.iterdir())
     command = [
         sys.executable, str(HERE / "fuzz.py"), target, str(grown), str(seeds), f"-max_total_time={seconds}",
-        "-timeout=10", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1",
+        "-timeout=30", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1",
         f"-artifact_prefix={found}/",
     ]  # fmt: skip
     start, begun = _child_seconds(), time.monotonic()
