@@ -609,7 +609,7 @@ def _item_extents(
         cursor.take(2)
         base = cursor.take(base_size)
         count = cursor.take(2)
-        # Fields of no size let a few bytes announce billions of extents: what is not needed is skipped at once.
+        # Fields of no size let a few bytes announce billions of extents: what nobody needs is skipped.
         read = min(count, 64) if number in wanted else 0
         extents: list[tuple[int, int]] = []
         for _ in range(read):
