@@ -44,7 +44,7 @@ def with_addition(model: Path, addition: Addition, slope: float) -> bytes:
     import onnx
     from onnx import helper, numpy_helper
 
-    content = onnx.load(model)
+    content = onnx.load(model, load_external_data=False)
     graph = content.graph
     logit = graph.output[0]
     if FEATURES not in [one.name for one in graph.output]:

@@ -14,11 +14,10 @@ from pydantic import ValidationError
 
 from fauxto.errors import BundleError
 from fauxto.models.config import BundleConfig
-from fauxto.models.files import FILES, check_files, check_pin, read_file, read_json
+from fauxto.models.files import FILES, check_files, check_pin, is_released, read_file, read_json
 from fauxto.models.golden import golden_images
-from fauxto.models.graph import check_graph
 from fauxto.models.preprocess import batch_input
-from fauxto.models.threads import usable_cores
+from fauxto.models.session import open_session
 from fauxto.verdict import Thresholds
 
 if TYPE_CHECKING:
@@ -204,27 +203,7 @@ def load_bundle(folder: Path, threads: int | None = None) -> Bundle:
         )
     check_pin(folder / "model.onnx", model)
     try:
-        check_graph(model)
+        session = open_session(model, threads=threads, released=is_released(folder))
     except BundleError as error:
-        raise BundleError(f"{folder / 'model.onnx'}: {error}") from None
-    return Bundle(folder, config, _session(model, folder, threads or usable_cores()))
-
-
-def _session(model: bytes, folder: Path, threads: int) -> ort.InferenceSession:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # Idle threads that spin take the cores from decoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights stored as integers are restored once at loading, not for every batch, and multiplied as float32.
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    try:
-        # From bytes, never from a path: a hostile file then has no folder to read external data from.
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises its own undocumented classes
-        raise BundleError(
-            f"{folder / 'model.onnx'}: onnxruntime cannot load it ({type(error).__name__})"
-        ) from error
+        raise BundleError(f"{folder / 'model.onnx'}: {error}") from error
+    return Bundle(folder, config, session)
