@@ -73,6 +73,18 @@ def picture(value: int = 255, size: tuple[int, int] = (16, 16), kind: str = "PNG
     return buffer.getvalue()
 
 
+def problem(answer: httpx.Response, status: int, code: str) -> str:
+    """Check a problem response (RFC 9457); its sentence for a person."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert body["type"] == f"urn:fauxto:problem:{code}"
+    assert body["title"]
+    return str(body["detail"])
+
+
 def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes]]]:
     """Files `0.png`, `1.png`, ... in the field `files`, as httpx takes them."""
     return [("files", (f"{index}.png", content)) for index, content in enumerate(contents)]

@@ -16,7 +16,7 @@ from PIL import Image
 from fauxto import Detector
 from fauxto.record import Record
 from fauxto.serve.settings import Settings
-from live_server import LiveServer, files, picture, running
+from live_server import LiveServer, files, picture, problem, running
 
 BLACK, GREY, WHITE = 0, 128, 255
 
@@ -35,18 +35,6 @@ def server(bright_bundle: Path) -> Iterator[LiveServer]:
 def client(server: LiveServer) -> Iterator[httpx.Client]:
     with server.client() as one:
         yield one
-
-
-def problem(answer: httpx.Response, status: int, code: str) -> str:
-    """Check a problem response (RFC 9457); its sentence for a person."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == status
-    assert body["code"] == code
-    assert body["type"] == f"urn:fauxto:problem:{code}"
-    assert body["title"]
-    return str(body["detail"])
 
 
 def bomb(width: int, height: int) -> bytes:

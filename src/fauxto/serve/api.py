@@ -17,8 +17,6 @@ from fauxto.errors import InputError
 from fauxto.heatmap import occlusion_map, overlay
 from fauxto.images import printable
 from fauxto.models import BundleConfig
-from fauxto.provenance import ProvenanceOptions
-from fauxto.provenance.inspect import inspect_bytes
 from fauxto.record import ErrorInfo, Record
 from fauxto.serve.fetching import fetch_image
 from fauxto.serve.metrics import Metrics
@@ -203,20 +201,24 @@ async def inspect(request: Request) -> Response:
         if len(uploads) > 1:
             raise Problem(413, "too-many-files", "one file a request; send the others in their own")
         with services.pool.room(1, client):
-            return JSONResponse(await services.pool.run(_inspect, uploads[0], services.settings))
+            return JSONResponse(await _inspect(services, uploads[0]))
 
 
-def _inspect(upload: Upload, settings: Settings) -> dict[str, Any]:
+async def _inspect(services: Services, upload: Upload) -> dict[str, Any]:
+    settings = services.settings
     name = printable(upload.name)
     if len(upload.data) > settings.max_bytes:
         detail = f"{name}: over the limit of {settings.max_bytes / 1e6:.4g} MB; send a smaller copy"
         raise Problem(413, "too-large", detail)
-    found = inspect_bytes(upload.data, ProvenanceOptions(trust_list=settings.trust_list))
-    if found.container == "unknown":
+    try:
+        found = await services.pool.inspect(upload)
+    except InputError as error:
+        raise of_input(ErrorInfo(code=error.code, message=error.message)) from error
+    if found["container"] == "unknown":
         code = InputError("not-an-image" if upload.data else "empty", "").code
         why = "not an image that fauxto knows; send an image file" if upload.data else "it has no bytes"
         raise of_input(ErrorInfo(code=code, message=f"{name}: {why}"))
-    return {"path": name, **found.to_json()}
+    return {"path": name, **found}
 
 
 @api.get("/v1/models", responses=responses(401), summary="The models, their domains, thresholds and limits")
