@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PIL import ExifTags, Image
@@ -11,8 +12,9 @@ from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Locator, expect
 
 from fauxto.report.words import PLACES
-from live_server import LiveServer, picture
-from signed_files import MADE_BY_AI, Know, Recipe, maker, sign
+from fauxto.serve.settings import Settings
+from live_server import LiveServer, picture, running
+from signed_files import MADE_BY_AI, Recipe, maker, sign
 from visits import Visit, payload
 
 Open = Callable[..., Visit]
@@ -107,15 +109,17 @@ def test_moderate_and_weak_evidence_are_told_apart(visit: Open, page_server: Liv
     expect(moderate.get_by_role("region")).to_contain_text("lighthouse")
 
 
-def test_signed_evidence_is_strong_and_comes_first(visit: Open, page_server: LiveServer, know: Know) -> None:
-    studio = maker("Studio")
-    know(studio)
-    card = judged(visit(page_server.url), sign(picture(0), studio, Recipe([MADE_BY_AI]), "image/png"))
-    expect(card.locator(".verdict")).to_have_text("Likely made by AI")
-    first = card.locator(".group").first
-    expect(first).to_contain_text("Strong signed, and only the signer holds the key")
-    expect(first).to_contain_text("Content Credentials says: made by AI")
-    expect(first).to_contain_text("Studio")
+def test_signed_evidence_is_strong_and_comes_first(visit: Open, bright_bundle: Path, tmp_path: Path) -> None:
+    studio, trusted = maker("Studio"), tmp_path / "trusted.pem"
+    trusted.write_bytes(studio.root.pem)
+    signed = sign(picture(0), studio, Recipe([MADE_BY_AI]), "image/png")
+    with running(Settings(model=str(bright_bundle), trust_list=trusted)) as server:
+        card = judged(visit(server.url), signed)
+        expect(card.locator(".verdict")).to_have_text("Likely made by AI")
+        first = card.locator(".group").first
+        expect(first).to_contain_text("Strong signed, and only the signer holds the key")
+        expect(first).to_contain_text("Content Credentials says: made by AI")
+        expect(first).to_contain_text("Studio")
 
 
 def test_advice_leads_to_other_peoples_sites_only_by_plain_links(
