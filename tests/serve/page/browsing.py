@@ -62,7 +62,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
 
     def open_page(url: str, **options: Any) -> Visit:
         context = browser.new_context(**({"viewport": {"width": 1100, "height": 800}} | options))
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(20_000)
         visits.append(Visit(context.new_page(), url))
         visits[-1].page.goto(url)
         return visits[-1]

@@ -108,12 +108,18 @@ def test_clearing_leaves_an_empty_page(visit: Open, page_server: LiveServer) -> 
     assert seen.verdicts() == ["Cannot tell"]
 
 
-def test_a_print_holds_everything_that_is_folded(visit: Open, page_server: LiveServer) -> None:
+def test_a_print_unfolds_what_was_found_and_leaves_out_what_is_for_the_screen(
+    visit: Open, page_server: LiveServer
+) -> None:
     seen = visit(page_server.url)
     seen.choose(BATCH[1])
-    advice = seen.card("a.png").get_by_text("look for a second, independent sign")
-    expect(advice).to_be_hidden()
-    assert seen.page.pdf().startswith(b"%PDF")
-    expect(advice).to_be_visible()
+    limits = seen.card("a.png").get_by_text("It only sees brightness.")
+    expect(limits).to_be_hidden()
     seen.page.emulate_media(media="print")
-    expect(seen.page.get_by_role("button", name="Save report")).to_be_hidden()
+    seen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(limits).to_be_visible()
+    for name in ("Save report", "What decided the score?"):
+        expect(seen.page.get_by_role("button", name=name)).to_be_hidden()
+    expect(seen.card("a.png").get_by_text("What now?")).to_be_hidden()
+    seen.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(limits).to_be_hidden()
