@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 from fauxto import Detector
 from fauxto.errors import UsageError
+from fauxto.heatmap import contributions
 from fauxto.models import load_bundle
 from fauxto.train.run import Options, run
 from fauxto.train.tower.clip import read_tower
@@ -155,10 +156,24 @@ def test_what_is_no_photograph_gets_no_score(finished: Path) -> None:
 
 def test_the_file_holds_integers_and_gives_features(finished: Path) -> None:
     graph = onnx.load(finished / "bundle" / "model.onnx").graph
-    assert [output.name for output in graph.output] == ["logit", "features", "photograph"]
+    assert [output.name for output in graph.output] == ["logit", "features", "cells", "photograph"]
     large = [item for item in graph.initializer if np.prod(item.dims) > 100_000]
     assert large
     assert {item.data_type for item in large} == {onnx.TensorProto.INT8}
+
+
+def test_cells_tell_which_part_speaks_for_ai(finished: Path) -> None:
+    """Their mean is the picture's own logit, and a tinted half stands out."""
+    bundle = load_bundle(finished / "bundle")
+    rng = np.random.default_rng(3)
+    halves = np.concatenate([picture(False, rng)[:32, :16], picture(True, rng)[:32, :16]], axis=1)
+    cells = bundle.cells(halves)
+    assert cells is not None and cells.shape == (2, 2)
+    calibration = bundle.config.calibration
+    logit = calibration.slope * bundle.logits([halves])[0] + calibration.intercept
+    assert cells.mean() == pytest.approx(logit, abs=1e-3)
+    assert cells[:, 1].min() > cells[:, 0].max()
+    assert np.array_equal(contributions(bundle, halves), cells)
 
 
 def test_a_second_run_takes_features_from_the_cache(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

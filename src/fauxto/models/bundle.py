@@ -124,6 +124,20 @@ class Bundle:
             accepted = passed[0].reshape(len(batch)) >= gate.threshold
         return Outputs(logits, accepted)
 
+    def cells(self, square: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """The calibrated logit of every part of a square (side, side, 3), from models that tell it.
+
+        Returns:
+            (g, g); the value is what the whole would get if all of it were like this part. None from a model
+            without an output `cells`.
+        """
+        if "cells" not in [output.name for output in self.session.get_outputs()]:
+            return None
+        batch = batch_input([square], self.config.input)
+        (found,) = self.session.run(["cells"], {self.session.get_inputs()[0].name: batch})
+        calibration = self.config.calibration
+        return np.asarray(calibration.slope * found[0].astype(np.float64) + calibration.intercept)
+
     def scores(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """P(AI-generated) in [0, 1], calibrated, shape (N,), of images each (H, W, 3) uint8 RGB."""
         return self.calibrate(self.logits(images))

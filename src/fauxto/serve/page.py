@@ -132,7 +132,7 @@ class Asked:
     Attributes:
         action: where a card sends its picture once more for the heatmap, since nothing is kept here.
         url: the address to fetch the picture from; empty where it was sent.
-        heatmap: draw where the score comes from, which takes some fifty runs of the model.
+        heatmap: draw where the score comes from, which of some models takes fifty runs.
         card: identifier of the card that the answer is to replace; empty for a new one.
     """
 

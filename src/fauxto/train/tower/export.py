@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from fauxto.models.config import InputConfig
 from fauxto.models.exporting import reference_outputs, to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input
-from fauxto.train.tower.clip import Tower
+from fauxto.train.tower.clip import WIDTH, Tower, features_of
 from fauxto.train.tower.heads import Head
 from fauxto.train.tower.recipe import TowerSection
 
@@ -27,18 +29,44 @@ _LEAST_SIZE = 1 << 16
 
 
 class HeadedTower(nn.Module):
-    """Normalised images to the logit, the features it was read from, and the gate's logit if there is one."""
+    """Normalised images to the logit, the features it was read from, and what else the recipe asks for."""
 
     def __init__(self, tower: Tower, section: TowerSection, head: Head, gate: Head | None) -> None:
         super().__init__()
         self.tower, self.section = tower, section
         self.head, self.gate = _Linear(head), None if gate is None else _Linear(gate)
+        self.grid = math.isqrt(len(tower.pos) - 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(N, 3, side, side) to logit (N,), features (N, D) and, with a gate, photograph (N,)."""
-        features = self.tower.features(image, self.section.blocks, patch_means=self.section.patch_means)
-        found = (self.head(features), features)
-        return found if self.gate is None else (*found, self.gate(features))
+        """(N, 3, side, side) to the tensors that `outputs` names.
+
+        These are logit (N,), features (N, D), with patch means cells (N, side / 16, side / 16), and with a
+        gate photograph (N,).
+        """
+        tokens = self.tower(image, self.section.blocks)
+        features = features_of(tokens, patch_means=self.section.patch_means)
+        found = [self.head(features), features]
+        if self.section.patch_means:
+            found.append(self._cells(found[0], tokens))
+        if self.gate is not None:
+            found.append(self.gate(features))
+        return tuple(found)
+
+    @property
+    def outputs(self) -> list[str]:
+        """What `forward` gives, in order."""
+        cells = ["cells"] if self.section.patch_means else []
+        return ["logit", "features", *cells, *([] if self.gate is None else ["photograph"])]
+
+    def _cells(self, logit: Tensor, tokens: Sequence[Tensor]) -> Tensor:
+        """The logit that the whole would have if every patch were like this one; their mean is the logit.
+
+        The head is linear in the patches' mean, so what each patch adds to it can be told exactly.
+        """
+        weights = self.head.unit.weight[0, WIDTH * len(tokens) :].split(WIDTH)
+        said = torch.stack([block[:, 1:] @ one for block, one in zip(tokens, weights, strict=True)]).sum(0)
+        cells = logit[:, None] + said - said.mean(1, keepdim=True)
+        return cells.unflatten(1, (self.grid, self.grid))
 
 
 class _Linear(nn.Module):
@@ -121,8 +149,7 @@ def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
     Raises:
         BundleError: it is not below 1e-3.
     """
-    outputs = ["logit", "features"] + ([] if net.gate is None else ["photograph"])
-    model = to_onnx(net, config.side, path, outputs, opset=21)  # the first opset with four bits
+    model = to_onnx(net, config.side, path, net.outputs, opset=21)  # the first opset with four bits
     _store_small(model.graph, net.section.bits)
     onnx.save(model, path)
     example = torch.from_numpy(batch_input(golden_images(config.side)[:2], config))
