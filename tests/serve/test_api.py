@@ -16,7 +16,7 @@ from PIL import Image
 from fauxto import Detector
 from fauxto.record import Record
 from fauxto.serve.settings import Settings
-from live_server import LiveServer, files, picture, problem, running
+from live_server import LiveServer, files, multipart, picture, problem, running
 
 BLACK, GREY, WHITE = 0, 128, 255
 
@@ -125,6 +125,16 @@ class TestRefusals:
     def test_a_multipart_body_without_its_boundary(self, client: httpx.Client) -> None:
         headers = {"Content-Type": "multipart/form-data"}
         problem(client.post("/v1/scan", content=b"--x", headers=headers), 400, "bad-request")
+
+    def test_a_body_that_ends_within_a_file_is_refused_and_not_judged_in_part(
+        self, client: httpx.Client
+    ) -> None:
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        _, whole = multipart(picture())
+        begin = b'--edge\r\nContent-Disposition: form-data; name="files"; filename="b.png"\r\n\r\nabc'
+        for cut in (whole[:-20], whole.removesuffix(b"--edge--\r\n") + begin):
+            answer = client.post("/v1/scan", content=cut, headers=headers)
+            assert "ends too early" in problem(answer, 400, "bad-request")
 
     def test_more_files_than_one_request_may_have(self, client: httpx.Client) -> None:
         problem(client.post("/v1/scan", files=files(*[picture()] * 9)), 413, "too-many-files")

@@ -51,9 +51,17 @@ class Memory:
 
 
 class _InMemoryParser(MultiPartParser):
-    """Starlette's parser, which otherwise writes a file of more than a megabyte to the disk."""
+    """Starlette's parser, which otherwise writes a file of more than a megabyte to the disk.
+
+    It also leaves out the last file of a body that ends within it, and says nothing.
+    """
 
     spool_max_size = sys.maxsize
+    ended = False
+
+    def on_end(self) -> None:
+        """The last boundary is here."""
+        self.ended = True
 
 
 class Body:
@@ -152,6 +160,8 @@ class Uploads:
             except MultiPartException as error:
                 raise self._malformed(error) from error
             try:
+                if not parser.ended:
+                    raise Problem(400, "bad-request", "the multipart body ends too early; send it again")
                 yield form
             finally:
                 await form.close()
