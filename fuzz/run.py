@@ -48,10 +48,11 @@ def fuzz(target: str, seconds: int, seeds: Path, work: Path) -> Run:
     grown, found = work / "grown" / target, work / "findings" / target
     for folder in (grown, found):
         folder.mkdir(parents=True, exist_ok=True)
+    # By the clock, and generous: on a busy machine ten seconds may pass without one of the processor's.
     before = set(found.iterdir())
     command = [
         sys.executable, str(HERE / "fuzz.py"), target, str(grown), str(seeds), f"-max_total_time={seconds}",
-        "-timeout=30", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1",
+        "-timeout=120", "-report_slow_units=120", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1",
         f"-artifact_prefix={found}/",
     ]  # fmt: skip
     start, begun = _child_seconds(), time.monotonic()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelInfo
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
 
@@ -342,22 +343,62 @@ def test_a_fixed_batch_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
     )
 
 
+def on_the_hub(monkeypatch: pytest.MonkeyPatch, source: Path, **more: int) -> dict[str, Any]:
+    """A hub that holds the source under every name, and files of these sizes besides; what it was asked."""
+    asked: dict[str, Any] = {}
+    sizes = {path.name: path.stat().st_size for path in source.iterdir()} | more
+
+    def model_info(_: object, repository: str, *, revision: str, files_metadata: bool) -> ModelInfo:
+        asked.update(repository=repository, revision=revision)
+        siblings = [{"rfilename": name, "size": size} for name, size in sizes.items()]
+        return ModelInfo(id=repository, sha="0123abc", siblings=siblings)
+
+    def snapshot(repository: str, *, revision: str, local_dir: Path, allow_patterns: list[str]) -> None:
+        asked.update(fetched=(repository, revision), patterns=allow_patterns)
+        shutil.copytree(source, local_dir)
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", model_info)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    return asked
+
+
 def test_the_hub_is_asked_for_data_only(
     vit_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: dict[str, Any] = {}
-
-    def snapshot(repository: str, *, revision: str, cache_dir: Path, allow_patterns: list[str]) -> str:
-        asked.update(repository=repository, revision=revision, patterns=allow_patterns)
-        return str(shutil.copytree(vit_source, cache_dir / "0123abc"))
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    asked = on_the_hub(monkeypatch, vit_source, **{"pytorch_model.bin": 1 << 50})
     result = fauxto(capsys, "models", "import", "hf:owner/a.detector@v2", "--output", tmp_path / "b")
     assert result.code == 0, result.err
     assert (asked["repository"], asked["revision"]) == ("owner/a.detector", "v2")
+    assert asked["fetched"] == ("owner/a.detector", "0123abc")  # the commit that was looked at, no other
     assert not any(pattern.endswith((".bin", ".pt", ".py", "*")) for pattern in asked["patterns"][:5])
     assert "hf:owner/a.detector@0123abc" in (tmp_path / "b" / "MODEL_CARD.md").read_text()
     assert load_bundle(tmp_path / "b").config.name == "a-detector"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [("more.safetensors", 1 << 40, "over the limit"), ("../x.safetensors", 1, "leads out of its folder")],
+)
+def test_what_the_hub_lists_is_checked_before_anything_is_fetched(
+    name: str,
+    size: int,
+    said: str,
+    vit_source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = on_the_hub(monkeypatch, vit_source, **{name: size})
+    assert said in refused(capsys, "hf:owner/name", tmp_path / "b")
+    assert "fetched" not in asked
+
+
+def test_links_in_a_source_are_refused(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.move(source / "config.json", tmp_path / "elsewhere")
+    (source / "config.json").symlink_to(tmp_path / "elsewhere")
+    assert "config.json" in refused(capsys, source, tmp_path / "b")
 
 
 def test_without_a_network_the_hub_is_an_error(
@@ -366,7 +407,7 @@ def test_without_a_network_the_hub_is_an_error(
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("network is unreachable")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
     assert "import the folder" in refused(capsys, "hf:owner/name", tmp_path / "b")
 
 
