@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,9 @@ def yardstick(
     )
 
 
-def figures(pictures: Pictures, logits: NDArray[np.float64], remakes: NDArray[np.bool_]) -> dict[str, object]:
+def figures(
+    pictures: Pictures, logits: NDArray[np.float64], remakes: NDArray[np.bool_]
+) -> dict[str, dict[str, Any]]:
     """The yardstick over all matched groups and, where there are remakes, without and over them."""
     parts = {"all": np.ones(len(pictures), dtype=bool)}
     if remakes.any():
