@@ -6,6 +6,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +306,25 @@ def test_the_same_call_gives_the_same_bytes(place: Path, tmp_path: Path) -> None
 def small_evaluation(place: Path, **options: Any) -> Evaluation:
     data = load(place / "data", on_error="skip")
     return evaluate(data, load_bundle(place / "model"), resamples=100, **options)
+
+
+def test_measuring_and_calibrating_need_no_torch(place: Path, tmp_path: Path) -> None:
+    model = ["--model", str(place / "model")]
+    commands = [
+        ["evaluate", str(place / "data"), *model, "--output", str(tmp_path / "out"), *QUICK],
+        ["calibrate", str(place / "data"), *model, "--output", str(tmp_path / "new"), "--max-fpr", "0.1"],
+    ]
+    for arguments in commands:
+        code = (
+            "import sys\nfrom fauxto.cli import main\n"
+            "try:\n    main()\nfinally:\n    print('torch' in sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("False\n")
+    assert (tmp_path / "out" / "report.html").is_file() and (tmp_path / "new" / "config.json").is_file()
 
 
 def test_the_report_needs_nothing_beside_itself(output: Path) -> None:

@@ -30,7 +30,8 @@ from fauxto.images import printable
 from fauxto.models.bundle import Bundle, load_bundle, read_json
 from fauxto.models.config import BundleConfig
 from fauxto.models.golden import golden_images
-from fauxto.models.preprocess import batch_input
+from fauxto.models.preprocess import normalise
+from fauxto.models.views import look
 from fauxto.models.writing import new_folder, require_free, write_json
 
 LEAST = 10
@@ -49,7 +50,7 @@ class Described:
         groups: the pair that an image belongs to, or a name of its own.
         rows: positions in the data set.
         fingerprint: of the images.
-        left_out: images outside the model's domain, copies, and unreadable ones.
+        left_out: images outside the model's domain or with nothing to judge in them, copies, unreadable ones.
     """
 
     features: Features
@@ -114,41 +115,50 @@ def describe(dataset: Dataset, bundle: Bundle, progress: Callable[[int], object]
         raise BundleError(
             f"{bundle.config.name}: its model gives no features and cannot be adapted; take another --model"
         )
-    rows, hashes, parts, pixels = [], list[str](), list[tuple[Features, Numbers]](), list[NDArray[np.uint8]]()
-    seen: set[str] = set()
+    used, owners = dict[str, int](), list[int]()  # the row of each image that is used, by its hash
+    parts, squares = list[tuple[Features, Numbers]](), list[NDArray[np.uint8]]()
     for row, image in dataset.decoded():
-        fits = bundle.config.domain.fits(image.width, image.height)
-        if fits and image.sha256 not in seen:
-            seen.add(image.sha256)
-            rows.append(row)
-            hashes.append(image.sha256)
-            pixels.append(image.pixels)
-        if len(pixels) == _BATCH:
-            parts.append(_run(bundle, pixels))
-            pixels = []
+        new = image.sha256 not in used and bundle.config.domain.fits(image.width, image.height)
+        views = look(image.pixels, bundle.config).squares if new else ()
+        if len(views):
+            owners += [len(used)] * len(views)
+            used[image.sha256] = row
+            squares += list(views)
+        if len(squares) >= _BATCH:
+            parts.append(_run(bundle, squares))
+            squares = []
         if progress is not None:
             progress(row + 1)
-    if pixels:
-        parts.append(_run(bundle, pixels))
+    if squares:
+        parts.append(_run(bundle, squares))
+    rows = list(used.values())
     if not rows:
         raise DataError(f"{dataset.location}: no image in it that {bundle.config.name} is made for")
+    features, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
+    decisive = _highest(np.array(owners), logits)
     calibration, labels = bundle.config.calibration, dataset.labels[rows].astype(np.int64)
     return Described(
-        features=np.concatenate([features for features, _ in parts]),
-        log_odds=calibration.slope * np.concatenate([logits for _, logits in parts]) + calibration.intercept,
+        features=features[decisive],
+        log_odds=calibration.slope * logits[decisive] + calibration.intercept,
         labels=labels,
         groups=tuple(dataset[row].pair or f"image {row}" for row in rows),
         rows=tuple(rows),
-        fingerprint=content_fingerprint(hashes, labels.tolist()),
+        fingerprint=content_fingerprint(list(used), labels.tolist()),
         left_out=len(dataset) - len(rows),
     )
 
 
-def _run(bundle: Bundle, pixels: list[NDArray[np.uint8]]) -> tuple[Features, Numbers]:
-    """Features (N, D) and logits (N,)."""
+def _highest(owners: NDArray[np.int64], logits: Numbers) -> NDArray[np.int64]:
+    """Which square stands for each image, the one with the highest logit, as in the detector."""
+    order = np.lexsort((logits, owners))
+    return np.asarray(order[np.r_[owners[order][1:] != owners[order][:-1], True]])
+
+
+def _run(bundle: Bundle, squares: list[NDArray[np.uint8]]) -> tuple[Features, Numbers]:
+    """Features (N, D) and logits (N,) of squares of the model's side."""
     session = bundle.session
     names = [session.get_outputs()[0].name, FEATURES]
-    batch = batch_input(pixels, bundle.config.input)
+    batch = normalise(np.stack(squares), bundle.config.input)
     logits, features = session.run(names, {session.get_inputs()[0].name: batch})
     logits, features = np.asarray(logits, np.float64).reshape(-1), np.asarray(features, np.float64)
     if not (np.isfinite(features).all() and np.isfinite(logits).all()):
