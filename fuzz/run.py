@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Fuzz every target for a while, one after the other, seeded from tests/corpus; report as JSON.
 
-    python fuzz/run.py --seconds 120 [--work FOLDER] [--output results/fuzzing.json]
+    python fuzz/run.py --seconds 120 [--targets images c2pa] [--work FOLDER] [--output results/fuzzing.json]
 
+A report that exists already is added to: a long run may be made in parts, and a new target fuzzed later.
 Exit code 1 where a target raised, ran out of time or of memory.
 """
 
@@ -15,6 +16,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,9 +30,13 @@ from targets import TARGETS  # noqa: E402
 
 @dataclass(frozen=True)
 class Run:
-    """One target's run: seconds of processor time, inputs tried, edges covered, files that were findings."""
+    """One target's run: what was fuzzed, seconds by the clock and of processor time, inputs tried, edges
+    covered, files that were findings."""
 
     target: str
+    fauxto: str
+    commit: str
+    seconds: float
     cpu_seconds: float
     executions: int
     coverage: int
@@ -42,22 +48,31 @@ def fuzz(target: str, seconds: int, seeds: Path, work: Path) -> Run:
     grown, found = work / "grown" / target, work / "findings" / target
     for folder in (grown, found):
         folder.mkdir(parents=True, exist_ok=True)
+    # By the clock, and generous: on a busy machine ten seconds may pass without one of the processor's.
+    before = set(found.iterdir())
     command = [
         sys.executable, str(HERE / "fuzz.py"), target, str(grown), str(seeds), f"-max_total_time={seconds}",
-        "-timeout=10", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1",
+        "-timeout=120", "-report_slow_units=120", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1",
         f"-artifact_prefix={found}/",
     ]  # fmt: skip
-    start = _child_seconds()
+    start, begun = _child_seconds(), time.monotonic()
     with (work / f"{target}.log").open("ab") as log:
         code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT).returncode
     text = (work / f"{target}.log").read_text(errors="replace")
-    files = tuple(sorted(path.name for path in found.iterdir()))
+    files = tuple(sorted(path.name for path in set(found.iterdir()) - before))
     if code and not files:
         files = (f"exit code {code}",)
     return Run(
-        target, round(_child_seconds() - start, 1), _last(r"number_of_executed_units: (\d+)", text),
+        target, version("fauxto"), _commit(), round(time.monotonic() - begun, 1),
+        round(_child_seconds() - start, 1), _last(r"number_of_executed_units: (\d+)", text),
         _last(r"cov: (\d+)", text), files,
     )  # fmt: skip
+
+
+def _commit() -> str:
+    """The commit that is fuzzed, marked where files differ from it; empty outside a git checkout."""
+    command = ["git", "-C", str(HERE), "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def _child_seconds() -> float:
@@ -106,6 +121,7 @@ def record(run: Run, output: Path) -> None:
     report = {
         "atheris": version("atheris"),
         "seeds": len(bad_files()),
+        "seconds": round(sum(one["seconds"] for one in runs), 1),
         "cpu_seconds": round(sum(one["cpu_seconds"] for one in runs), 1),
         "executions": sum(one["executions"] for one in runs),
         "runs": runs,

@@ -7,20 +7,24 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from fauxto.errors import BundleError, UsageError
-from fauxto.models import files, find_bundle, load_bundle, read_config, shipped
+from fauxto.models import files, find_bundle, load_bundle, read_config, session, shipped
 from fauxto.models.files import FILES, pins
-from fauxto.models.graph import check_graph
+from fauxto.models.golden import golden_images
+from fauxto.models.graph import MAX_NODES, check_graph
+from fauxto.models.session import open_session
 from tiny_bundle import write_bundle
 
 
@@ -176,6 +180,88 @@ def test_a_graph_nested_without_end_is_refused(copy: Path) -> None:
         check_graph(field(7, graph))
 
 
+@pytest.mark.parametrize("operator", ["Loop", "Scan", "SequenceMap"])
+def test_a_model_that_repeats_steps_as_often_as_it_likes_is_refused(copy: Path, operator: str) -> None:
+    model = model_of(copy)
+    body = helper.make_graph([helper.make_node("Identity", ["c"], ["d"])], "body", [], [])
+    endless = helper.make_graph([helper.make_node(operator, ["n", "c"], ["x"], body=body)], "inner", [], [])
+    model.graph.node.append(helper.make_node("If", ["gain"], ["x"], then_branch=endless, else_branch=endless))
+    with pytest.raises(BundleError, match=rf"repeats steps.*{operator}"):
+        load_bundle(rehashed(copy, model))
+
+
+def called(model: onnx.ModelProto, calls: dict[str, list[str]]) -> onnx.ModelProto:
+    """The model with functions that call each other, and a last step that calls the last of them."""
+    imports = [helper.make_opsetid("", 18), helper.make_opsetid("me", 1)]
+    for name, names in calls.items():
+        nodes = [
+            helper.make_node(one, ["x"], ["y"], domain="" if one == "Identity" else "me") for one in names
+        ]
+        model.functions.append(helper.make_function("me", name, ["x"], ["y"], nodes, imports))
+    model.opset_import.append(imports[1])
+    model.graph.node.append(helper.make_node(list(calls)[-1], ["gain"], ["unused"], domain="me"))
+    return model
+
+
+def test_functions_that_the_file_defines_may_be_called(copy: Path) -> None:
+    bundle = rehashed(copy, called(model_of(copy), {"f0": ["Identity"], "f1": ["f0"]}))
+    assert load_bundle(bundle).self_test() < 1e-3
+
+
+def test_functions_that_grow_without_end_are_refused_before_they_are_written_out(copy: Path) -> None:
+    calls = {"f0": ["Identity"]} | {f"f{level}": [f"f{level - 1}"] * 2 for level in range(1, 24)}
+    with pytest.raises(BundleError, match="steps"):
+        load_bundle(rehashed(copy, called(model_of(copy), calls)))
+
+
+@pytest.mark.parametrize("calls", [{"f": ["f"]}, {"f": ["g"], "g": ["f"]}])
+def test_functions_that_call_themselves_are_refused(copy: Path, calls: dict[str, list[str]]) -> None:
+    with pytest.raises(BundleError, match="call each other without end"):
+        load_bundle(rehashed(copy, called(model_of(copy), calls)))
+
+
+def test_a_graph_of_too_many_steps_is_refused(copy: Path) -> None:
+    model = model_of(copy)
+    step = helper.make_node("Identity", ["gain"], ["unused"])
+    model.graph.node.extend([step] * (MAX_NODES + 1))
+    with pytest.raises(BundleError, match="steps"):
+        load_bundle(rehashed(copy, model))
+
+
+def test_memory_that_a_model_asks_for_is_bounded(copy: Path) -> None:
+    model = model_of(copy)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1 << 34], np.int64), "shape"))
+    logit, last = model.graph.output[0].name, model.graph.node[-1]
+    last.output[0] = "small"
+    model.graph.node.extend(
+        [
+            helper.make_node("ConstantOfShape", ["shape"], ["giant"]),
+            helper.make_node("ReduceSum", ["giant"], ["total"], keepdims=0),
+            helper.make_node("Add", ["small", "total"], [logit]),
+        ]
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(BundleError, match="batch of images"):
+        load_bundle(rehashed(copy, model)).scores([np.zeros((16, 16, 3), np.uint8)])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # kB: of its 64 GB not one
+
+
+def test_the_runtimes_own_format_which_nobody_checked_is_refused(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "model.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(copy / "model.onnx", options, providers=["CPUExecutionProvider"])
+    data = (tmp_path / "model.ort").read_bytes()
+    onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])  # by itself it takes it
+    with pytest.raises(BundleError, match="ONNX file"):
+        open_session(data)
+    monkeypatch.setattr(session, "check_graph", lambda model: None)  # as if a file were of both formats
+    with pytest.raises(BundleError, match="cannot load it"):
+        open_session(data)
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_check_of_a_graph(data: bytes) -> None:
     with contextlib.suppress(BundleError):
@@ -219,7 +305,21 @@ def test_a_model_of_other_shapes_is_an_error_of_the_bundle(copy: Path) -> None:
         bundle.scores([np.zeros((16, 16, 3), np.uint8)])
 
 
-@pytest.mark.parametrize("golden", [{}, {"scores": "x"}, {"scores": [1]}])
+def test_a_saturated_score_does_not_hide_another_logit(copy: Path) -> None:
+    golden = json.loads((copy / "golden.json").read_text())
+    bundle = load_bundle(copy)
+    logits = bundle.logits(golden_images(bundle.config.input.side)).tolist()
+    (copy / "golden.json").write_text(json.dumps(golden | {"logits": logits}))
+    assert load_bundle(copy).self_test() < 1e-5
+    logits[3] += 0.01 * max(1.0, abs(logits[3]))
+    (copy / "golden.json").write_text(json.dumps(golden | {"logits": logits}))
+    with pytest.raises(BundleError, match="differ"):
+        load_bundle(copy).self_test()
+
+
+@pytest.mark.parametrize(
+    "golden", [{}, {"scores": [0.0] * 12, "logits": [1]}, {"scores": "x"}, {"scores": [1]}]
+)
 def test_broken_golden_scores_are_an_error_of_the_bundle(copy: Path, golden: object) -> None:
     (copy / "golden.json").write_text(json.dumps(golden))
     with pytest.raises(BundleError, match="golden scores"):

@@ -258,7 +258,7 @@ def decisive_square(item: Prepared, record: Record) -> NDArray[np.uint8] | None:
 
 
 def _domain(config: BundleConfig) -> str:
-    return f"{config.name} is for sides of {config.domain.min_side} to {config.domain.max_side}"
+    return f"{config.name} is for sides of {config.domain.sides}"
 
 
 def _judged(item: Prepared, decisive: int | None) -> str:

@@ -256,6 +256,7 @@ def recursion() -> Iterator[tuple[str, bytes]]:
     for _ in range(3_000):
         nested = struct.pack(">I", 8 + len(nested)) + b"meta" + nested
     yield "nested-boxes.avif", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + nested + b"\0\0\0\x08mdat"
+    yield "extents-without-end.avif", _empty_extents()
     stores = b""
     for _ in range(3_000):
         stores = struct.pack(">I", 8 + len(stores)) + b"jumb" + stores
@@ -279,6 +280,19 @@ def recursion() -> Iterator[tuple[str, bytes]]:
     yield "samsung-count.jpg", jpeg + trailer.replace(b"k\0\0\0\x01", b"k\0\0\0\xff")
     yield "samsung-length.jpg", jpeg + trailer[:-8] + b"\xff\xff\xff\xffSEFT"
     yield "samsung-json.jpg", jpeg + made.samsung_trailer(PhotoEditor_Re_Edit_Data='{"genAIType":' * 5_000)
+
+
+def _empty_extents() -> bytes:
+    """A table of items each of which has 65,535 extents of no bytes: hundreds of millions in 60 KB."""
+    box = lambda kind, content: struct.pack(">I", 8 + len(content)) + kind + content  # noqa: E731
+    entry = box(b"infe", struct.pack(">BxxxHH", 2, 7, 0) + b"Exif\0")
+    listed = box(b"iinf", bytes(4) + struct.pack(">H", 1) + entry)
+    located = box(
+        b"iloc", bytes(4) + struct.pack(">HH", 0, 10_000) + struct.pack(">HHH", 7, 0, 0xFFFF) * 10_000
+    )
+    return (
+        box(b"ftyp", b"avif\0\0\0\0mif1avif") + box(b"meta", bytes(4) + listed + located) + box(b"mdat", b"")
+    )
 
 
 def stealth() -> Iterator[tuple[str, bytes]]:

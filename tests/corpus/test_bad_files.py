@@ -115,3 +115,30 @@ def test_pipes_sockets_and_devices_in_the_place_of_files_are_errors_and_do_not_h
     records = [Record.model_validate_json(line) for line in result.out.splitlines()]
     assert result.code == 2
     assert [record.error and record.error.code for record in records] == ["unreadable"] * 3
+
+
+@pytest.mark.parametrize("end", [".tar", ".tar.gz", ".zip", ".parquet", ".csv"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_pipes_and_devices_in_the_place_of_archives_and_tables_do_not_hang(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, end: str, kind: str
+) -> None:
+    path = tmp_path / f"images{end}"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    start = time.monotonic()
+    result = fauxto(capsys, "scan", path, "--format", "jsonl", "--model", "thumb")
+    assert time.monotonic() - start < 10
+    record = Record.model_validate_json(result.out)
+    assert result.code == 2 and record.error is not None and record.error.code == "unreadable"
+
+
+def test_a_table_of_paths_without_line_ends_is_an_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_bytes(b"path\n" + bytes(3 << 20))
+    result = fauxto(capsys, "scan", tmp_path / "list.csv", "--format", "jsonl", "--model", "thumb")
+    record = Record.model_validate_json(result.out)
+    assert record.error is not None and record.error.code == "unreadable"
+    assert "a line of more than" in record.error.message

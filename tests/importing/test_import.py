@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelInfo
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
 
@@ -224,6 +225,50 @@ def test_two_preprocessors_that_disagree(
     assert "image_std" in refused(capsys, source, tmp_path / "b")
 
 
+CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize("contradicted_by", ["onnx/preprocessor_config.json", "config.json"])
+@pytest.mark.parametrize("chosen", [CLIP, IMAGENET])
+def test_clips_or_imagenets_normalisation_is_asked_and_then_compared(
+    contradicted_by: str,
+    chosen: tuple[list[float], list[float]],
+    source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own, other = source / "preprocessor_config.json", source / contradicted_by
+    edit(own, image_mean=CLIP[0], image_std=CLIP[1])
+    if other.name == own.name:
+        other.parent.mkdir()
+        shutil.copy(own, other)
+        edit(other, image_mean=IMAGENET[0], image_std=IMAGENET[1])
+    else:
+        edit(other, pretrained_cfg={"mean": IMAGENET[0], "std": IMAGENET[1]})
+    assert "--mean" in refused(capsys, source, tmp_path / "b")
+    # Half an answer leaves the other half open; another one settles nothing.
+    mean, std = (",".join(map(str, values)) for values in chosen)
+    assert "--std" in refused(capsys, source, tmp_path / "b", "--mean", mean)
+    assert "--mean" in refused(capsys, source, tmp_path / "b", "--side", SIDE)
+    options = ("--output", tmp_path / "b", "--mean", mean, "--std", std)
+    result = fauxto(capsys, "models", "import", source, *options)
+    assert result.code == 0, result.err
+    assert "Greatest difference to the source's own pipeline" in result.out
+    edit(own, image_mean=chosen[0], image_std=chosen[1])
+    assert bundle_scores(tmp_path / "b") == pytest.approx(own_scores(source), abs=1e-3)
+
+
+def test_another_preprocessing_than_the_sources_is_not_compared(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--output", tmp_path / "b", "--interpolation", "nearest")
+    result = fauxto(capsys, "models", "import", source, *options)
+    assert result.code == 0, result.err
+    assert "Not compared" in result.out
+    assert "not compared" in (tmp_path / "b" / "MODEL_CARD.md").read_text()
+
+
 def test_pickles_are_never_loaded(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (source / "model.safetensors").unlink()
     torch.save({}, source / "pytorch_model.bin")
@@ -298,22 +343,62 @@ def test_a_fixed_batch_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[
     )
 
 
+def on_the_hub(monkeypatch: pytest.MonkeyPatch, source: Path, **more: int) -> dict[str, Any]:
+    """A hub that holds the source under every name, and files of these sizes besides; what it was asked."""
+    asked: dict[str, Any] = {}
+    sizes = {path.name: path.stat().st_size for path in source.iterdir()} | more
+
+    def model_info(_: object, repository: str, *, revision: str, files_metadata: bool) -> ModelInfo:
+        asked.update(repository=repository, revision=revision)
+        siblings = [{"rfilename": name, "size": size} for name, size in sizes.items()]
+        return ModelInfo(id=repository, sha="0123abc", siblings=siblings)
+
+    def snapshot(repository: str, *, revision: str, local_dir: Path, allow_patterns: list[str]) -> None:
+        asked.update(fetched=(repository, revision), patterns=allow_patterns)
+        shutil.copytree(source, local_dir)
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", model_info)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    return asked
+
+
 def test_the_hub_is_asked_for_data_only(
     vit_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: dict[str, Any] = {}
-
-    def snapshot(repository: str, *, revision: str, cache_dir: Path, allow_patterns: list[str]) -> str:
-        asked.update(repository=repository, revision=revision, patterns=allow_patterns)
-        return str(shutil.copytree(vit_source, cache_dir / "0123abc"))
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    asked = on_the_hub(monkeypatch, vit_source, **{"pytorch_model.bin": 1 << 50})
     result = fauxto(capsys, "models", "import", "hf:owner/a.detector@v2", "--output", tmp_path / "b")
     assert result.code == 0, result.err
     assert (asked["repository"], asked["revision"]) == ("owner/a.detector", "v2")
+    assert asked["fetched"] == ("owner/a.detector", "0123abc")  # the commit that was looked at, no other
     assert not any(pattern.endswith((".bin", ".pt", ".py", "*")) for pattern in asked["patterns"][:5])
     assert "hf:owner/a.detector@0123abc" in (tmp_path / "b" / "MODEL_CARD.md").read_text()
     assert load_bundle(tmp_path / "b").config.name == "a-detector"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [("more.safetensors", 1 << 40, "over the limit"), ("../x.safetensors", 1, "leads out of its folder")],
+)
+def test_what_the_hub_lists_is_checked_before_anything_is_fetched(
+    name: str,
+    size: int,
+    said: str,
+    vit_source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = on_the_hub(monkeypatch, vit_source, **{name: size})
+    assert said in refused(capsys, "hf:owner/name", tmp_path / "b")
+    assert "fetched" not in asked
+
+
+def test_links_in_a_source_are_refused(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.move(source / "config.json", tmp_path / "elsewhere")
+    (source / "config.json").symlink_to(tmp_path / "elsewhere")
+    assert "config.json" in refused(capsys, source, tmp_path / "b")
 
 
 def test_without_a_network_the_hub_is_an_error(
@@ -322,7 +407,7 @@ def test_without_a_network_the_hub_is_an_error(
     def unreachable(*_: object, **__: object) -> None:
         raise OSError("network is unreachable")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
     assert "import the folder" in refused(capsys, "hf:owner/name", tmp_path / "b")
 
 

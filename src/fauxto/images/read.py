@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -74,8 +76,25 @@ def read_bytes(
         InputError: `not-found`, `unreadable`, `empty` or `too-large`.
     """
     name = name or os.fsdecode(path)
-    try:
+    with _explained(path, name):
         return _read_regular(path, limits)
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """A regular file opened for reading, which can seek; of whatever size, unlike with `read_bytes`.
+
+    Raises:
+        InputError: `not-found` or `unreadable`.
+    """
+    with _explained(path, os.fsdecode(path)):
+        return os.fdopen(_open(path), "rb")
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str], name: str) -> Iterator[None]:
+    """Whatever opening a path raises, as an `InputError` that calls it `name`."""
+    try:
+        yield
     except RefusedError as refusal:
         raise refusal.error(name) from None
     except OSError as error:
@@ -84,12 +103,20 @@ def read_bytes(
         raise RefusedError("not-found", "no file can have this name").error(name) from error
 
 
-def _read_regular(path: str | os.PathLike[str], limits: Limits) -> bytes:
+def _open(path: str | os.PathLike[str]) -> int:
     _check_kind(os.stat(path).st_mode)  # noqa: PTH116 (Path("") would be the current folder)
-    with os.fdopen(os.open(path, _OPEN_FLAGS), "rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
-        _check_kind(status.st_mode)
-        limits.check_bytes(status.st_size)
+    descriptor = os.open(path, _OPEN_FLAGS)
+    try:
+        _check_kind(os.fstat(descriptor).st_mode)
+    except RefusedError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _read_regular(path: str | os.PathLike[str], limits: Limits) -> bytes:
+    with os.fdopen(_open(path), "rb", buffering=0) as file:
+        limits.check_bytes(os.fstat(file.fileno()).st_size)
         data = file.readall()
     if not data:
         raise RefusedError("empty", "the file has no bytes; copy or download it again")

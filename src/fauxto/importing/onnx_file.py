@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fauxto.errors import UsageError
+from fauxto.errors import BundleError, UsageError
 from fauxto.importing.answers import Answers
 from fauxto.models.config import InputConfig
 from fauxto.models.files import read_file
-from fauxto.models.graph import check_graph
+from fauxto.models.session import open_session
 
 
 class OnnxModel:
@@ -23,23 +23,18 @@ class OnnxModel:
         name: what errors call it.
 
     Raises:
-        UsageError: it is no model that takes batches of RGB images and gives numbers for each.
-        BundleError: it is more than data.
+        UsageError: it is no model that takes batches of RGB images and gives numbers for each, or it is more
+            than data.
+        BundleError: the file cannot be read.
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        import onnxruntime as ort
-
         self.data, self.name = read_file(path), name
-        check_graph(self.data)
-        options = ort.SessionOptions()
-        # As the file says, without a processor's shortcuts: golden scores are made here.
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 4
         try:
-            self._session = ort.InferenceSession(self.data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises its own undocumented classes
-            raise UsageError(f"{name}: onnxruntime cannot load it ({type(error).__name__})") from error
+            # As the file says, without a processor's shortcuts: golden scores are made here.
+            self._session = open_session(self.data, as_written=True)
+        except BundleError as error:
+            raise UsageError(f"{name}: {error}") from error
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
             raise UsageError(f"{name}: does not take one float32 batch of images (N, 3, side, side)")

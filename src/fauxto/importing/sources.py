@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from fauxto.errors import MissingExtraError, UsageError
@@ -25,6 +26,7 @@ PATTERNS = (
     "LICENSE*",
     "LICENCE*",
 )
+MAX_BYTES = 8_000_000_000
 _REPOSITORY = re.compile(r"hf:(?P<name>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w./-]+))?")
 
 
@@ -70,18 +72,38 @@ def opened(source: str) -> Iterator[Source]:
 
 
 def _fetched(repository: str, revision: str | None, folder: Path) -> Path:
-    """A snapshot of the repository; its folder is named by the commit."""
+    """The repository's data; the folder is named by the commit.
+
+    The files themselves, not links into a cache: links in a stranger's folder are refused.
+    """
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import HfApi, snapshot_download
     except ImportError:
         raise MissingExtraError("importing from the Hugging Face hub", "import") from None
     try:
-        return Path(
-            snapshot_download(repository, revision=revision, cache_dir=folder, allow_patterns=list(PATTERNS))
-        )
+        info = HfApi().model_info(repository, revision=revision, files_metadata=True)
+        _check_listing(repository, {one.rfilename: one.size or 0 for one in info.siblings or ()})
+        path = folder / str(info.sha)
+        snapshot_download(repository, revision=info.sha, local_dir=path, allow_patterns=list(PATTERNS))
+    except UsageError:
+        raise
     except Exception as error:  # its errors come from several libraries and share no base
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(
             f"hf:{repository}: cannot be fetched ({printable(reason)[:200]}); check name, revision and "
             "network, or copy the repository here and import the folder"
         ) from error
+    return path
+
+
+def _check_listing(repository: str, sizes: dict[str, int]) -> None:
+    """Refuse names that lead elsewhere, and more bytes than an image classifier has, before fetching any."""
+    wanted = {name: size for name, size in sizes.items() if any(fnmatch(name, one) for one in PATTERNS)}
+    outside = [name for name in wanted if name.startswith("/") or ".." in name.split("/")]
+    if outside:
+        raise UsageError(f"hf:{repository}: {printable(outside[0])} leads out of its folder; do not use it")
+    if sum(wanted.values()) > MAX_BYTES:
+        raise UsageError(
+            f"hf:{repository}: its {sum(wanted.values()) / 1e9:.1f} GB are over the limit of "
+            f"{MAX_BYTES / 1e9:.0f} GB; export the model to ONNX and import that file"
+        )

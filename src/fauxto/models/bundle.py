@@ -14,11 +14,10 @@ from pydantic import ValidationError
 
 from fauxto.errors import BundleError
 from fauxto.models.config import BundleConfig
-from fauxto.models.files import FILES, check_files, check_pin, read_file, read_json
+from fauxto.models.files import FILES, check_files, check_pin, is_released, read_file, read_json
 from fauxto.models.golden import golden_images
-from fauxto.models.graph import check_graph
 from fauxto.models.preprocess import batch_input
-from fauxto.models.threads import usable_cores
+from fauxto.models.session import open_session
 from fauxto.verdict import Thresholds
 
 if TYPE_CHECKING:
@@ -125,6 +124,20 @@ class Bundle:
             accepted = passed[0].reshape(len(batch)) >= gate.threshold
         return Outputs(logits, accepted)
 
+    def cells(self, square: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """The calibrated logit of every part of a square (side, side, 3), from models that tell it.
+
+        Returns:
+            (g, g); the value is what the whole would get if all of it were like this part. None from a model
+            without an output `cells`.
+        """
+        if "cells" not in [output.name for output in self.session.get_outputs()]:
+            return None
+        batch = batch_input([square], self.config.input)
+        (found,) = self.session.run(["cells"], {self.session.get_inputs()[0].name: batch})
+        calibration = self.config.calibration
+        return np.asarray(calibration.slope * found[0].astype(np.float64) + calibration.intercept)
+
     def scores(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """P(AI-generated) in [0, 1], calibrated, shape (N,), of images each (H, W, 3) uint8 RGB."""
         return self.calibrate(self.logits(images))
@@ -143,16 +156,25 @@ class Bundle:
     def self_test(self) -> float:
         """The greatest difference to the golden scores on this processor.
 
+        A score near 0 or 1 hides what the model gave, so where a bundle holds golden logits too, their
+        differences count as well, relative for logits beyond 1.
+
         Raises:
             BundleError: it exceeds `GOLDEN_TOLERANCE`, so scores here would not be those that were measured.
         """
         images = golden_images(self.config.input.side)
         try:
-            golden = read_json(self.folder / "golden.json")["scores"]
-            expected = np.asarray(golden, dtype=np.float64).reshape(len(images))
+            golden = read_json(self.folder / "golden.json")
+            expected = np.asarray(golden["scores"], dtype=np.float64).reshape(len(images))
+            raw = np.asarray(golden.get("logits", []), dtype=np.float64)
+            raw = raw.reshape(len(images)) if raw.size else raw
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{self.folder / 'golden.json'}: does not hold the golden scores") from error
-        difference = float(np.abs(self.scores(images) - expected).max())
+        logits = self.logits(images)
+        difference = float(np.abs(self.calibrate(logits) - expected).max())
+        if raw.size:
+            apart = np.abs(logits - raw) / np.maximum(1.0, np.abs(raw))
+            difference = max(difference, float(apart.max()))
         if not difference <= GOLDEN_TOLERANCE:
             raise BundleError(
                 f"{self.config.name}: scores on this machine differ by {difference:.2g} from the golden; "
@@ -195,27 +217,7 @@ def load_bundle(folder: Path, threads: int | None = None) -> Bundle:
         )
     check_pin(folder / "model.onnx", model)
     try:
-        check_graph(model)
+        session = open_session(model, threads=threads, released=is_released(folder))
     except BundleError as error:
-        raise BundleError(f"{folder / 'model.onnx'}: {error}") from None
-    return Bundle(folder, config, _session(model, folder, threads or usable_cores()))
-
-
-def _session(model: bytes, folder: Path, threads: int) -> ort.InferenceSession:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # Idle threads that spin take the cores from decoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights stored as integers are restored once at loading, not for every batch, and multiplied as float32.
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    try:
-        # From bytes, never from a path: a hostile file then has no folder to read external data from.
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises its own undocumented classes
-        raise BundleError(
-            f"{folder / 'model.onnx'}: onnxruntime cannot load it ({type(error).__name__})"
-        ) from error
+        raise BundleError(f"{folder / 'model.onnx'}: {error}") from error
+    return Bundle(folder, config, session)

@@ -82,13 +82,18 @@ def pins() -> dict[str, str]:
     return {path: digest for digest, path in (line.split(maxsplit=1) for line in lines)}
 
 
+def is_released(folder: Path) -> bool:
+    """Whether a bundle is one of this installation's own, whose files are pinned."""
+    return folder.parent == _HERE
+
+
 def check_pin(path: Path, data: bytes) -> None:
     """A shipped bundle's file must be the one that was released; other bundles have no pins.
 
     Raises:
         BundleError: it is another, or not pinned at all.
     """
-    if path.parent.parent == _HERE and hashlib.sha256(data).hexdigest() != pins().get(
+    if is_released(path.parent) and hashlib.sha256(data).hexdigest() != pins().get(
         f"{path.parent.name}/{path.name}"
     ):
         raise BundleError(f"{path}: is not the file that was released with fauxto; reinstall fauxto")

@@ -14,6 +14,9 @@ from fauxto.errors import BundleError
 
 STANDARD_DOMAINS = frozenset({b"", b"ai.onnx"})
 MAX_DEPTH = 32
+MAX_NODES = 100_000  # with the functions written out; a large vision transformer has some thousands
+MAX_FIELDS = 5_000_000  # of the file: a few seconds' reading
+_TOO_LARGE = f"its graph has more than {MAX_NODES} steps"
 
 # Message by message: the fields that lead to nodes and tensors.
 _CHILDREN: dict[str, dict[int, str]] = {
@@ -26,45 +29,111 @@ _CHILDREN: dict[str, dict[int, str]] = {
     "tensor": {},
 }
 _DOMAIN = {"node": 7, "function": 10}
+_OPERATOR, _FUNCTION, _FUNCTION_NAME = 4, 25, 1
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+# How often these run is a number in the file, or the data's: nothing bounds it.
+_ENDLESS = frozenset({b"Loop", b"Scan", b"SequenceMap"})
 
 
 def check_graph(model: bytes) -> None:
-    """Refuse an ONNX file that reads other files or needs operators from elsewhere.
+    """Refuse an ONNX file that reads other files, needs operators from elsewhere, or runs without bound.
 
     Raises:
         BundleError: says what it asks for; or it is no ONNX file.
     """
-    data = memoryview(model)
-    own = {
-        bytes(_last(content, _DOMAIN["function"]))
-        for number, content in _fields(data)
-        if number == 25 and isinstance(content, memoryview)
-    }
-    _walk(data, "model", STANDARD_DOMAINS | own, 0)
+    parts = [
+        content
+        for number, content in _fields(memoryview(model))
+        if number == _FUNCTION and isinstance(content, memoryview)
+    ]
+    domains = STANDARD_DOMAINS | {_name_of(part)[0] for part in parts}
+    walk = _Walk(domains)
+    walk.message(memoryview(model), "model", 0)
+    functions: dict[_Called, list[_Called]] = {}
+    for part in parts:  # overloads of one name count together
+        functions.setdefault(_name_of(part), []).extend(_calls_of(part, domains))
+    _check_size(walk.calls, functions)
 
 
-def _walk(message: memoryview, kind: str, domains: frozenset[bytes], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise BundleError("its graph is nested without end")
-    for number, content in _fields(message):
-        if kind == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and content == 1)):
-            raise BundleError("it keeps weights in another file; export it with the weights inside")
-        if not isinstance(content, memoryview):
-            continue
-        if kind == "node" and number == _DOMAIN["node"] and bytes(content) not in domains:
-            name = bytes(content[:60]).decode(errors="replace")
-            raise BundleError(f"it needs operators of the domain {name!r}; export it with ONNX's own")
-        if number in _CHILDREN[kind]:
-            _walk(content, _CHILDREN[kind][number], domains, depth + 1)
+# A function or an operator: its domain and name.
+_Called = tuple[bytes, bytes]
 
 
-def _last(message: memoryview, wanted: int) -> memoryview:
-    found = memoryview(b"")
-    for number, content in _fields(message):
-        if number == wanted and isinstance(content, memoryview):
-            found = content
-    return found
+class _Walk:
+    """One pass over a message and what lies in it; `calls` are the nodes on the way."""
+
+    def __init__(self, domains: frozenset[bytes]) -> None:
+        self._domains = domains
+        self._fields_left = MAX_FIELDS
+        self.calls: list[_Called] = []
+
+    def message(self, message: memoryview, kind: str, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise BundleError("its graph is nested without end")
+        if kind == "node":
+            self._node(message)
+        for number, content in _fields(message):
+            self._fields_left -= 1
+            if self._fields_left < 0:
+                raise BundleError(_TOO_LARGE)
+            if kind == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and content == 1)):
+                raise BundleError("it keeps weights in another file; export it with the weights inside")
+            # A function is walked where it stands, but its nodes count where it is called.
+            if isinstance(content, memoryview) and number in _CHILDREN[kind]:
+                calls = len(self.calls)
+                self.message(content, _CHILDREN[kind][number], depth + 1)
+                if number == _FUNCTION and kind == "model":
+                    del self.calls[calls:]
+
+    def _node(self, message: memoryview) -> None:
+        domains, names = _all(message, _DOMAIN["node"]) or [b""], _all(message, _OPERATOR) or [b""]
+        for domain in domains:
+            if domain not in self._domains:
+                shown = domain[:60].decode(errors="replace")
+                raise BundleError(f"it needs operators of the domain {shown!r}; export it with ONNX's own")
+        for name in names:
+            if name in _ENDLESS:
+                raise BundleError(
+                    f"it repeats steps as often as it likes ({name.decode()}); export it without, as image "
+                    "classifiers are"
+                )
+        self.calls.append((domains[-1], names[-1]))
+
+
+def _name_of(function: memoryview) -> _Called:
+    return (_all(function, _DOMAIN["function"]) or [b""])[-1], (_all(function, _FUNCTION_NAME) or [b""])[-1]
+
+
+def _calls_of(function: memoryview, domains: frozenset[bytes]) -> list[_Called]:
+    walk = _Walk(domains)
+    walk.message(function, "function", 0)
+    return walk.calls
+
+
+def _check_size(calls: list[_Called], functions: dict[_Called, list[_Called]]) -> None:
+    """Refuse functions that call themselves, and a graph that is too large once they are written out."""
+    sizes: dict[_Called, int] = {}
+
+    def size(called: _Called, within: tuple[_Called, ...]) -> int:
+        if called not in functions:
+            return 1
+        if called in within or len(within) > MAX_DEPTH:
+            raise BundleError("its functions call each other without end")
+        if called not in sizes:
+            sizes[called] = 1 + sum(size(one, (*within, called)) for one in functions[called])
+        return sizes[called]
+
+    if sum(size(called, ()) for called in (*calls, *functions)) > MAX_NODES:
+        raise BundleError(_TOO_LARGE)
+
+
+def _all(message: memoryview, wanted: int) -> list[bytes]:
+    """The values of a field of bytes; of several, the last counts, but readers have differed."""
+    return [
+        bytes(content)
+        for number, content in _fields(message)
+        if number == wanted and isinstance(content, memoryview)
+    ]
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
@@ -72,6 +141,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
+        if not key >> 3:
+            raise BundleError("it is no ONNX file")
         match key & 7:
             case 0:
                 value, at = _varint(message, at)

@@ -581,6 +581,11 @@ class _Cursor:
         self.position += size
         return value
 
+    def skip(self, size: int) -> None:
+        if self.position + size > self.end:
+            raise EOFError
+        self.position += size
+
 
 def _item_extents(
     data: bytes, start: int, end: int, wanted: dict[int, str]
@@ -596,20 +601,22 @@ def _item_extents(
     sizes = cursor.take(2)
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
     wide = version == 2
+    index_size = index_size if version in (1, 2) else 0
     located: dict[int, tuple[int, list[tuple[int, int]]]] = {}
     for _ in range(min(cursor.take(4 if wide else 2), MAX_BLOCKS)):
         number = cursor.take(4 if wide else 2)
         method = cursor.take(2) & 15 if version in (1, 2) else 0
         cursor.take(2)
         base = cursor.take(base_size)
+        count = cursor.take(2)
+        # Fields of no size let a few bytes announce billions of extents: what nobody needs is skipped.
+        read = min(count, 64) if number in wanted else 0
         extents: list[tuple[int, int]] = []
-        for _ in range(cursor.take(2)):
-            if version in (1, 2):
-                cursor.take(index_size)
+        for _ in range(read):
+            cursor.skip(index_size)
             offset = base + cursor.take(offset_size)
-            length = cursor.take(length_size)
-            if len(extents) < 64 and number in wanted:
-                extents.append((offset, length))
+            extents.append((offset, cursor.take(length_size)))
+        cursor.skip((count - read) * (index_size + offset_size + length_size))
         if number in wanted:
             located[number] = (method, extents)
     return located

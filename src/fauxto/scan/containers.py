@@ -13,6 +13,7 @@ from typing import IO
 
 from fauxto.errors import InputError, MissingExtraError
 from fauxto.images import FORMAT_EXTENSIONS, Limits, printable
+from fauxto.images.read import open_regular
 from fauxto.images.refusal import RefusedError
 from fauxto.scan.found import Found, Skipped, is_remote, stamp_of
 
@@ -104,14 +105,7 @@ def open_container(path: str) -> IO[bytes]:
         from fauxto.scan.remote import open_remote
 
         return open_remote(path)
-    try:
-        return open(path, "rb")  # noqa: PTH123 (paths may hold any bytes)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise RefusedError("not-found", "no such file; check the spelling and the current folder").error(
-            path
-        ) from error
-    except OSError as error:
-        raise RefusedError("unreadable", f"the file cannot be read ({error.strerror})").error(path) from error
+    return open_regular(path)
 
 
 def is_image_member(name: str, skipped: Skipped) -> bool:

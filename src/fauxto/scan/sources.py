@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fnmatch
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -11,10 +12,12 @@ from typing import TextIO
 
 from fauxto.errors import InputError
 from fauxto.images import FORMAT_EXTENSIONS, printable
+from fauxto.images.read import open_regular
 from fauxto.scan.found import STANDARD_INPUT, Found, Skipped, is_remote, kind_of, stamp_of
 
 __all__ = ["STANDARD_INPUT", "Found", "Skipped", "find"]
 
+_LINE_LIMIT = 1 << 20  # of a table of paths: a file without line ends is none
 _MAGIC = re.compile(r"[*?\[]")
 _NOT_FETCHED = "it lies on a web server, which is asked only with --allow-network"
 
@@ -200,24 +203,27 @@ def _rows(table: str) -> Iterator[Found]:
             yield from _table_rows(here, lines)
     except InputError as error:
         yield Found(table, error=error)
-    except FileNotFoundError:
-        yield here.refused("not-found", "no such file; check the spelling and the current folder")
     except (OSError, ValueError, csv.Error) as error:
         yield here.refused("unreadable", f"not a readable CSV in UTF-8 ({printable(str(error))})")
 
 
 def _open_text(table: str) -> TextIO:
     if is_remote(table):
-        import io
-
         from fauxto.scan.remote import open_remote
 
         return io.TextIOWrapper(open_remote(table), encoding="utf-8-sig", newline="")
-    return open(table, encoding="utf-8-sig", newline="")  # noqa: PTH123
+    return io.TextIOWrapper(open_regular(table), encoding="utf-8-sig", newline="")
 
 
-def _table_rows(here: Found, lines: TextIO) -> Iterator[Found]:
-    rows = csv.DictReader(lines)
+def _lines(table: TextIO) -> Iterator[str]:
+    while line := table.readline(_LINE_LIMIT):
+        if len(line) == _LINE_LIMIT:
+            raise ValueError(f"a line of more than {_LINE_LIMIT} characters")
+        yield line
+
+
+def _table_rows(here: Found, table: TextIO) -> Iterator[Found]:
+    rows = csv.DictReader(_lines(table))
     columns = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
     column = columns.get("path", columns.get("url"))
     if column is None:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from fauxto.detector import decisive_square
 from fauxto.errors import InputError
-from fauxto.heatmap import occlusion_map, overlay
+from fauxto.heatmap import contributions, overlay
 from fauxto.images import printable
 from fauxto.models import BundleConfig
 from fauxto.record import ErrorInfo, Record
@@ -113,7 +113,7 @@ def heatmap_png(judged: Judged) -> bytes | None:
     if item.bundle is None or square is None:
         return None
     buffer = io.BytesIO()
-    overlay(square, occlusion_map(item.bundle, square)).save(buffer, "PNG")
+    overlay(square, contributions(item.bundle, square)).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -1,0 +1,64 @@
+"""An onnxruntime session for a model whose author is a stranger."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from fauxto.errors import BundleError
+from fauxto.models.graph import check_graph
+from fauxto.models.threads import usable_cores
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+# Weights and what is computed on the way, of all strangers' models in this process together.
+MEMORY_BYTES = 6 << 30
+
+
+def open_session(
+    model: bytes, *, threads: int | None = None, released: bool = False, as_written: bool = False
+) -> ort.InferenceSession:
+    """Check a model and load it.
+
+    Args:
+        model: the ONNX file.
+        threads: of the runtime; by default the cores that this process may use.
+        released: it is one of fauxto's own, by its hash: it needs no bound of memory.
+        as_written: without the shortcuts that a processor allows.
+
+    Raises:
+        BundleError: it is more than data, or this onnxruntime cannot load it.
+    """
+    check_graph(model)
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or usable_cores()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # The runtime would also take its own format, by its first bytes, and that one was not checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    # Idle threads that spin take the cores from decoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights stored as integers are restored once at loading, not for every batch, and multiplied as float32.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    if not released:
+        _bound_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
+    if as_written:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        # From bytes, never from a path: a hostile file then has no folder to read external data from.
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own undocumented classes
+        raise BundleError(f"onnxruntime cannot load it ({type(error).__name__})") from error
+
+
+@cache
+def _bound_memory() -> None:
+    """Give the process one bounded store: a few bytes of a graph may ask for any number of terabytes."""
+    import onnxruntime as ort
+
+    where = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(where, ort.OrtArenaCfg({"max_mem": MEMORY_BYTES}))
