@@ -147,15 +147,16 @@ def face_sources() -> str:
     """Faces by other generators, and photographs of people, as the face model sees them."""
     found = read("face-sources.json")
     rows = [
-        "| pictures | number | with a score | verdict `ai` (exact interval) | AUROC against photographs |",
+        "| pictures | number | faces found | verdict `ai` (exact interval) | AUROC against photographs |",
         "|---|---|---|---|---|",
     ]
-    areas = found["AUROC against photographs"]
+    crops, in_use = found["taken for face crops"], found["faces found"]
+    areas = crops["AUROC against photographs"]
     for kind in ("AI-generated", "photographs"):
-        for name, row in found[kind].items():
+        for name, row in crops[kind].items():
             share = row["ai"]
             rows.append(
-                f"| {name}, {kind} | {row['images']} | {row['with a score']} | "
+                f"| {name}, {kind} | {row['images']} | {in_use[kind][name]['with a score']} | "
                 f"{share['count']}: {percent(share['rate'])} ({percent(share['low'])} to "
                 f"{percent(share['high'])}) | {interval(areas[name]['both']) if name in areas else ''} |"
             )
