@@ -41,9 +41,11 @@ class LiveServer:
 
 
 @contextmanager
-def running(settings: Settings, *, head_seconds: float = 20.0) -> Iterator[LiveServer]:
+def running(
+    settings: Settings, *, head_seconds: float = 20.0, connections: int = 800
+) -> Iterator[LiveServer]:
     """Serve until the block ends."""
-    protocol = type("Protocol", (PatientProtocol,), {"seconds": head_seconds})
+    protocol = type("Protocol", (PatientProtocol,), {"seconds": head_seconds, "most": connections})
     app = create_app(settings)
     config = uvicorn.Config(
         app, http=protocol, ws="none", log_config=None, access_log=False, server_header=False

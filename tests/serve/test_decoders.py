@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from fauxto import isolation
 from fauxto.serve.settings import Settings
@@ -49,6 +50,19 @@ def test_requests_under_way_are_answered_whatever_crashes_beside_them(server: Li
         hang = clients.submit(post, server, HANG)
         assert [one.result().status_code for one in sound] == [200] * 6
         assert [one.result().status_code for one in (*crashes, hang)] == [422] * 7
+
+
+def test_the_page_decodes_nothing_in_the_server_itself(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decoded(*_: object, **__: object) -> None:
+        raise AssertionError("the server itself decoded a stranger's file")
+
+    content = picture(255, (640, 480))
+    monkeypatch.setattr(Image, "open", decoded)
+    answer = post(server, content, path="/results")
+    assert answer.status_code == 200
+    assert "data:image/jpeg;base64," in answer.text
 
 
 def test_stopping_the_server_ends_its_decoding_processes(bright_bundle: Path) -> None:

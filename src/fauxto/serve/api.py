@@ -51,7 +51,12 @@ class ScanAddress(BaseModel):
     """The body of `/v1/scan-url`."""
 
     model_config = ConfigDict(extra="forbid")
-    url: str = Field(min_length=1, max_length=2000, description="An http or https address of an image.")
+    url: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="An http or https address of an image.",
+        json_schema_extra={"pattern": "^https?://"},  # anything else is told why as `address-refused`
+    )
 
 
 class Models(BaseModel):

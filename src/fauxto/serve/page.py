@@ -9,7 +9,6 @@ import json
 import re
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 import fauxto
 from fauxto.detector import decisive_square
-from fauxto.errors import InputError
-from fauxto.images import FORMAT_EXTENSIONS, Limits, decode
+from fauxto.images import FORMAT_EXTENSIONS
 from fauxto.report.pictures import Pictures, pictures_of
 from fauxto.report.render import Shown, card_of, environment
 from fauxto.report.writer import Report
@@ -154,11 +152,7 @@ async def _results(
 ) -> Response:
     with services.pool.room(len(uploads), client):
         judged = await services.pool.judge(uploads)
-        pairs = zip(uploads, judged, strict=True)
-        drawn = [
-            services.pool.run(_pictures, upload, item, services.settings, asked.heatmap)
-            for upload, item in pairs
-        ]
+        drawn = [services.pool.run(_pictures, item, asked.heatmap) for item in judged]
         pictures = await asyncio.gather(*drawn)
     cards = []
     for item, images in zip(judged, pictures, strict=True):
@@ -170,15 +164,11 @@ async def _results(
     return _whole_page(request, cards=cards, heatmap=asked.heatmap)
 
 
-def _pictures(upload: Upload, judged: Judged, settings: Settings, heatmap: bool) -> Pictures:
-    if judged.record.status != "ok":
-        return Pictures()
-    item, pixels = judged.prepared, None
-    with suppress(InputError):  # it was readable a moment ago
-        limits = Limits(max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
-        pixels = decode(upload.data, name="", limits=limits).pixels
+def _pictures(judged: Judged, heatmap: bool) -> Pictures:
+    """From the small copy that the decoding process made: a stranger's file is not decoded here."""
+    item = judged.prepared
     bundle, square = (item.bundle, decisive_square(item, judged.record)) if heatmap else (None, None)
-    return pictures_of(pixels, bundle=bundle, square=square)
+    return pictures_of(item.thumbnail, bundle=bundle, square=square)
 
 
 def _is_fragment(request: Request) -> bool:

@@ -27,6 +27,7 @@ from fauxto.serve.settings import Settings
 from fauxto.serve.uploads import Upload
 
 BATCH_SIZE = 32
+_PICTURE_SIDE = 320  # of the picture on a card of the page
 _LOG = logging.getLogger("fauxto.serve")
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ class Pool:
             limits=limits,
             provenance=provenance,
             isolate=True,
+            thumbnail_side=_PICTURE_SIDE,
             decode_seconds=settings.decode_seconds,
         )
         folders = shipped().values() if settings.model == "auto" else [find_bundle(settings.model)]

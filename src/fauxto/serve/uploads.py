@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from fauxto.serve.metrics import Metrics
 from fauxto.serve.problems import Problem, busy
@@ -90,6 +90,8 @@ class Body:
                 return
             except asyncio.TimeoutError:
                 raise self._too_slow() from None
+            except ClientDisconnect:  # nobody is left to answer, and it is no fault of ours
+                raise Problem(400, "bad-request", "the request ends within its body; send it again") from None
             self._check_size(self.received + len(chunk))
             self._memory.take(len(chunk))
             self.received += len(chunk)
