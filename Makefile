@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 120
 
 DATA ?= ../shared/data
+PHOTOS = $(addprefix $(DATA)/photos/,wild.parquet wild2.parquet dev-wild.parquet train.parquet)
 
 .PHONY: demo test test-long lint pins fuzz results clean
 
@@ -71,6 +72,9 @@ results: .venv-test/.installed
 	  --output results/faces-in-pictures.json
 	.venv-test/bin/python benchmarks/reference.py --data $(DATA) --output results/reference.json
 	.venv-test/bin/python benchmarks/isolation.py --output results/isolation.json
+	@test -n "$(CLIP)" || echo "results/photo-ablation.csv stays as it is: give CLIP=FILE, the image tower's weights"
+	test -z "$(CLIP)" || .venv-test/bin/python benchmarks/photo_ablation.py $(addprefix --data ,$(PHOTOS)) \
+	  --weights $(CLIP) --work runs/photo-ablation --output results/photo-ablation.csv
 	cp src/fauxto/models/photo/metrics.json results/photo.json   # measured on held-out origins while training
 	.venv-test/bin/fauxto scan examples/ >results/demo.txt; test $$? -le 1
 	.venv-test/bin/python benchmarks/figures.py

@@ -10,6 +10,7 @@ end; shipped cards are pinned by hash, so `make pins` comes after.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import re
 import sys
@@ -147,15 +148,16 @@ def face_sources() -> str:
     """Faces by other generators, and photographs of people, as the face model sees them."""
     found = read("face-sources.json")
     rows = [
-        "| pictures | number | with a score | verdict `ai` (exact interval) | AUROC against photographs |",
+        "| pictures | number | faces found | verdict `ai` (exact interval) | AUROC against photographs |",
         "|---|---|---|---|---|",
     ]
-    areas = found["AUROC against photographs"]
+    crops, in_use = found["taken for face crops"], found["faces found"]
+    areas = crops["AUROC against photographs"]
     for kind in ("AI-generated", "photographs"):
-        for name, row in found[kind].items():
+        for name, row in crops[kind].items():
             share = row["ai"]
             rows.append(
-                f"| {name}, {kind} | {row['images']} | {row['with a score']} | "
+                f"| {name}, {kind} | {row['images']} | {in_use[kind][name]['with a score']} | "
                 f"{share['count']}: {percent(share['rate'])} ({percent(share['low'])} to "
                 f"{percent(share['high'])}) | {interval(areas[name]['both']) if name in areas else ''} |"
             )
@@ -218,6 +220,32 @@ def photo() -> str:
         f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`.",
     ]
     return "\n".join(rows)
+
+
+def photo_ablation() -> str:
+    """AUROC of the scores of origins left out, by what differs from the recipe."""
+    with (ROOT / "results" / "photo-ablation.csv").open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    rows = [
+        "| head | all | no remakes | remakes | recall at 1 % FPR | all, *web* | no remakes, *web* | "
+        "all, *hard* | no remakes, *hard* |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["factor"] for row in table):
+        found = {(row["view"], row["origins"]): row for row in table if row["factor"] == name}
+
+        def pooled(view: str, origins: str, found: dict[Any, dict[str, str]] = found) -> str:
+            return f"{float(found[view, origins]['pooled']):.3f}"
+
+        recall = percent(float(found["clean", "all"]["recall_at_1_percent"]))
+        clean = [pooled("clean", part) for part in ("all", "no remakes", "remakes")]
+        chains = [pooled(view, part) for view in ("web", "hard") for part in ("all", "no remakes")]
+        rows.append(f"| {name} | " + " | ".join([*clean, recall, *chains]) + " |")
+    images = {row["images"] for row in table if row["origins"] == "all"}
+    seeds = ", ".join(sorted({row["seed"] for row in table}))
+    return "\n".join(
+        [*rows, "", f"{', '.join(sorted(images))} images, seed {seeds}; `results/photo-ablation.csv`."]
+    )
 
 
 def gate() -> str:
@@ -408,6 +436,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "thumb": thumb,
     "false-accusations": false_accusations,
     "photo": photo,
+    "photo-ablation": photo_ablation,
     "gate": gate,
     "face": face,
     "faces-found": faces_found,
@@ -421,7 +450,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "load": load,
     "serve-soak": serve_soak,
 }
-PAGES = ("README.md", "docs/scale.md", "docs/serve.md")
+PAGES = ("README.md", "docs/photo.md", "docs/scale.md", "docs/serve.md")
 CARDS = "src/fauxto/models/*/MODEL_CARD.md"
 CARD_BLOCKS = {"face": ("On other kinds of faces", "face-sources")}
 """The title and the block that the card of a shipped model gets besides what its training wrote."""

@@ -52,8 +52,8 @@ def fuzz(target: str, seconds: int, seeds: Path, work: Path) -> Run:
     before = set(found.iterdir())
     command = [
         sys.executable, str(HERE / "fuzz.py"), target, str(grown), str(seeds), f"-max_total_time={seconds}",
-        "-timeout=120", "-report_slow_units=120", "-rss_limit_mb=2048", "-max_len=60000", "-print_final_stats=1",
-        f"-artifact_prefix={found}/",
+        "-timeout=120", "-report_slow_units=120", "-rss_limit_mb=2048", "-max_len=60000",
+        "-print_final_stats=1", f"-artifact_prefix={found}/",
     ]  # fmt: skip
     start, begun = _child_seconds(), time.monotonic()
     with (work / f"{target}.log").open("ab") as log:

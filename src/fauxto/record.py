@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,3 +74,14 @@ class Record(_Frozen):
     reason: str = ""
     evidence: tuple[Evidence, ...] = ()
     image: ImageInfo | None = None
+
+    def to_json(self) -> str:
+        """The record as one line of JSON that a terminal may show, whatever text the file held."""
+        return printable_json(self.model_dump_json())
+
+
+def printable_json(text: str) -> str:
+    r"""JSON, the same value, with bidi marks and control characters in its strings as escapes (`\u202e`)."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)

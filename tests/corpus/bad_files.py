@@ -113,9 +113,18 @@ def huge() -> Iterator[tuple[str, bytes]]:
             _with(samples()["baseline.jpg"], at, struct.pack(">HH", *[side & 0xFFFF] * 2)),
         )
         yield f"huge-{side}.tif", _tiff_sides(side)
+    yield "bomb-scans.jpg", _scans_without_end()
     for kind in ("PNG", "WEBP", "TIFF", "AVIF"):
         options = {"compression": "tiff_adobe_deflate"} if kind == "TIFF" else {}
         yield f"bomb.{kind.lower()}", _one_colour(kind, **options)
+
+
+def _scans_without_end() -> bytes:
+    """A progressive JPEG whose last scan stands there 3,000 times: each is a pass over all its pixels."""
+    out = io.BytesIO()
+    Image.new("L", (3_000, 3_000), 128).save(out, "JPEG", progressive=True)
+    data = out.getvalue()
+    return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * 3_000 + data[-2:]
 
 
 def _tiff_sides(side: int) -> bytes:
@@ -284,7 +293,10 @@ def recursion() -> Iterator[tuple[str, bytes]]:
 
 def _empty_extents() -> bytes:
     """A table of items each of which has 65,535 extents of no bytes: hundreds of millions in 60 KB."""
-    box = lambda kind, content: struct.pack(">I", 8 + len(content)) + kind + content  # noqa: E731
+
+    def box(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(content)) + kind + content
+
     entry = box(b"infe", struct.pack(">BxxxHH", 2, 7, 0) + b"Exif\0")
     listed = box(b"iinf", bytes(4) + struct.pack(">H", 1) + entry)
     located = box(

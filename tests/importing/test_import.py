@@ -351,7 +351,7 @@ def on_the_hub(monkeypatch: pytest.MonkeyPatch, source: Path, **more: int) -> di
     def model_info(_: object, repository: str, *, revision: str, files_metadata: bool) -> ModelInfo:
         asked.update(repository=repository, revision=revision)
         siblings = [{"rfilename": name, "size": size} for name, size in sizes.items()]
-        return ModelInfo(id=repository, sha="0123abc", siblings=siblings)
+        return ModelInfo(id=repository, sha="0123abc", siblings=siblings)  # type: ignore[no-untyped-call]
 
     def snapshot(repository: str, *, revision: str, local_dir: Path, allow_patterns: list[str]) -> None:
         asked.update(fetched=(repository, revision), patterns=allow_patterns)

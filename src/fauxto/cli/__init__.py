@@ -31,6 +31,7 @@ def main() -> None:
     # No plugin of pydantic has a part here, and looking for one reads every installed distribution.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
+        _check_options(sys.argv[1:])
         with importing():
             app = build(sys.argv[1:2])
         app()
@@ -43,3 +44,20 @@ def main() -> None:
         # The reader (`| head`) went away; that is not our failure, but nothing more can be said.
         sys.stderr.close()
         sys.exit(EXIT_TROUBLE)
+
+
+def _check_options(arguments: list[str]) -> None:
+    """A file name that a pattern of the shell put in an option's place is not printed as it is.
+
+    Raises:
+        UsageError: an option whose name no option has.
+    """
+    from fauxto.errors import UsageError
+
+    for argument in arguments:
+        if argument == "--":
+            return
+        if argument.startswith("-") and not argument.partition("=")[0].isprintable():
+            raise UsageError(
+                f"{argument}: no such option; write ./ before a file name that begins with a dash"
+            )

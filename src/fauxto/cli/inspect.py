@@ -50,6 +50,7 @@ def inspect(
 
     Exit code 2 where the file cannot be read.
     """
+    from fauxto.images import printable
     from fauxto.provenance import ProvenanceOptions
     from fauxto.provenance.inspect import inspect_bytes
 
@@ -58,7 +59,7 @@ def inspect(
         found = inspect_bytes(data, ProvenanceOptions(allow_network=allow_network, trust_list=trust_list))
         if found.container == "unknown":
             raise InputError(
-                "not-an-image", f"{safe(file)}: not an image that fauxto knows; give an image file"
+                "not-an-image", f"{printable(file)}: not an image that fauxto knows; give an image file"
             )
     except InputError as error:
         if output_format is Format.json:
@@ -67,8 +68,6 @@ def inspect(
             print(f"fauxto: {error.message}", file=sys.stderr)
         raise typer.Exit(2) from None
     if output_format is Format.json:
-        from fauxto.images import printable
-
         print(json.dumps({"path": printable(file), **found.to_json()}, indent=2, allow_nan=False))
     else:
         _print_tables(file, found)
@@ -121,8 +120,10 @@ def _print_tables(file: str, found: Inspection) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from fauxto.images import printable
+
     console = Console(highlight=False)
-    console.print(Text(f"{safe(file)}: {found.container}, {found.size} bytes, SHA-256 {found.sha256}"))
+    console.print(Text(f"{printable(file)}: {found.container}, {found.size} bytes, SHA-256 {found.sha256}"))
     families = (
         ("Structure", found.structure),
         ("EXIF", found.exif),

@@ -84,14 +84,17 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Print the card of a model."""
+    from fauxto.images import printable
     from fauxto.models import find_bundle, read_config
+    from fauxto.models.files import read_file
 
     folder = find_bundle(name)
     config = read_config(folder)
     if as_json or context.obj:
         _print_json([config])
     else:
-        print((folder / "MODEL_CARD.md").read_text(encoding="utf-8"))
+        text = read_file(folder / "MODEL_CARD.md").decode("utf-8", errors="replace")
+        print("\n".join(map(printable, text.splitlines())))
 
 
 def _print_json(configs: list[Any]) -> None:

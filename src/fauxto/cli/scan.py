@@ -230,7 +230,10 @@ def _detector(request: Request) -> Detector:
 
 def _how_to_go_on(request: Request) -> str:
     if request.into_folder:
-        return f"everything so far is in {request.output}; run the same command with --resume to go on"
+        from fauxto.images import printable
+
+        where = printable(str(request.output))
+        return f"everything so far is in {where}; run the same command with --resume to go on"
     return "a scan that can be resumed writes to a folder: --output DIR --resume"
 
 

@@ -96,12 +96,12 @@ def train(
         epochs_now=epochs_now,
         bundle=bundle,
     )
-    bundle = run(recipe, data, output, options)
-    if bundle is None:
+    made = run(recipe, data, output, options)
+    if made is None:
         if epochs_now is not None:
             print(f"stopped after {epochs_now} epochs; go on with --resume")
         return
-    print(f"bundle: {printable(str(bundle))}")
+    print(f"bundle: {printable(str(made))}")
     report = output / "test" / "report.html"
     if report.is_file():
         print(f"test report: {printable(str(report))}")

@@ -18,6 +18,10 @@ from fauxto.images.refusal import RefusedError
 # More than any picture has; a hostile file of tiny blocks would keep the walk busy for minutes.
 MAX_BLOCKS = 1_000_000
 
+# Of a JPEG: encoders write some ten. Each costs the decoder a pass over the whole picture and the file a few
+# bytes, so that a small file could keep it busy for hours.
+MAX_SCANS = 100
+
 _COPY_ANEW = "copy or download it again"
 
 # In scan data 0xFF is followed by a stuffed zero or a restart marker; anything else begins a segment.
@@ -61,9 +65,10 @@ def jpeg(data: bytes) -> Bare:
 
     Raises:
         RefusedError: `truncated`; `corrupt` for an impossible length; `unsupported` for the kinds of JPEG
-            that few programs write and fewer read (lossless, hierarchical, 12 bits).
+            that few programs write and fewer read (lossless, hierarchical, 12 bits); `too-large` for scans
+            without end.
     """
-    position, exif = 2, b""
+    position, exif, scans = 2, b"", 0
     dropped: list[tuple[int, int]] = []
     for _ in range(MAX_BLOCKS):
         found = _JPEG_MARKER.search(data, position)
@@ -76,6 +81,12 @@ def jpeg(data: bytes) -> Bare:
         if marker in (0x01, 0xD8):  # these two have no length
             continue
         length = int.from_bytes(data[position : position + 2], "big")
+        scans += marker == 0xDA
+        if scans > MAX_SCANS:
+            raise RefusedError(
+                "too-large",
+                f"its JPEG has more than {MAX_SCANS} scans, as no camera writes; convert it to PNG",
+            )
         if marker in _JPEG_METADATA:
             if not exif and data[position + 2 : position + 8] == b"Exif\0\0":
                 exif = data[position + 8 : position + length]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from fauxto.models import BundleConfig
-from fauxto.record import Evidence, Record
+from fauxto.record import Evidence, Record, printable_json
 from fauxto.report.pictures import Pictures
 from fauxto.report.words import CLAIMS, PLACES, SOURCES, STRENGTHS, VERDICTS, Wording
 
@@ -197,7 +197,7 @@ def _groups(record: Record) -> list[Group]:
 
 
 def _row(row: Evidence) -> Row:
-    data = json.dumps(row.data, indent=2, ensure_ascii=False) if row.data else ""
+    data = printable_json(json.dumps(row.data, indent=2, ensure_ascii=False)) if row.data else ""
     return Row(SOURCES[row.source], CLAIMS[row.claim], row.claim, row.detail, data)
 
 

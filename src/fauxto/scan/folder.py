@@ -222,7 +222,7 @@ def encoded(records: Sequence[Record], format: PartFormat) -> bytes:
         MissingExtraError: parquet without pyarrow.
     """
     if format == "jsonl":
-        return "".join(record.model_dump_json() + "\n" for record in records).encode("utf-8")
+        return "".join(record.to_json() + "\n" for record in records).encode("utf-8")
     import io
 
     from fauxto.scan.writers import ParquetWriter

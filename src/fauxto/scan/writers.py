@@ -42,7 +42,7 @@ def flat(record: Record) -> dict[str, Any]:
         "score": record.score,
         "model": model and model.name,
         "model_version": model and model.version,
-        "reason": record.reason,
+        "reason": printable(record.reason),
         "error_code": error and error.code,
         "error_message": error and error.message,
         "width": image and image.width,
@@ -61,7 +61,7 @@ class JsonLinesWriter:
 
     def write(self, records: Sequence[Record]) -> None:
         """Append one line a record."""
-        self._stream.writelines(record.model_dump_json() + "\n" for record in records)
+        self._stream.writelines(record.to_json() + "\n" for record in records)
         self._stream.flush()
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class JsonWriter:
     def write(self, records: Sequence[Record]) -> None:
         """Append the records to the array."""
         for record in records:
-            self._stream.write(self._separator + record.model_dump_json())
+            self._stream.write(self._separator + record.to_json())
             self._separator = ",\n"
 
     def close(self) -> None:

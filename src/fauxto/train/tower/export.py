@@ -63,10 +63,10 @@ class HeadedTower(nn.Module):
 
         The head is linear in the patches' mean, so what each patch adds to it can be told exactly.
         """
-        weights = self.head.unit.weight[0, WIDTH * len(tokens) :].split(WIDTH)
+        weights = self.head.unit.weight[0, WIDTH * len(tokens) :].view(-1, WIDTH)
         said = torch.stack([block[:, 1:] @ one for block, one in zip(tokens, weights, strict=True)]).sum(0)
         cells = logit[:, None] + said - said.mean(1, keepdim=True)
-        return cells.unflatten(1, (self.grid, self.grid))
+        return cells.view(-1, self.grid, self.grid)
 
 
 class _Linear(nn.Module):
