@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -241,6 +242,15 @@ class TestAnswers:
         answer = client.post("/v1/scan", files=files(picture()), headers=foreign)
         problem(answer, 403, "cross-origin")
         assert "access-control-allow-origin" not in client.get("/v1/models", headers=foreign).headers
+
+    def test_an_upload_never_goes_to_the_disk(
+        self, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def rollover(_file: object) -> None:
+            raise AssertionError("an upload was about to be written to the disk")
+
+        monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rollover)
+        problem(client.post("/v1/scan", files=files(bytes(2_000_000))), 413, "too-large")
 
     def test_only_verdicts_are_logged(self, client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level("INFO"):
