@@ -63,6 +63,8 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/memory.py --output results/memory.json
 	.venv-test/bin/python benchmarks/scaling.py --output results/scaling.json
 	.venv-test/bin/python benchmarks/peers/measure.py --output results/peers.json
+	.venv-test/bin/python benchmarks/load.py --output results/load.json
+	.venv-test/bin/python benchmarks/serve_soak.py --output results/serve-soak.json   # an hour
 	.venv-test/bin/python benchmarks/provenance.py --output results/provenance.json
 	.venv-test/bin/python benchmarks/processors.py --output results/processors.json
 	.venv-test/bin/fauxto evaluate $(DATA)/faces/test.parquet --model face --output runs/results/face

@@ -398,6 +398,38 @@ def peers() -> str:
     )
 
 
+def load() -> str:
+    found = read("load.json")
+    answers = ", ".join(f"{count:,} times {status}" for status, count in found["answers"].items())
+    times, first, last = found["milliseconds"], found["held_first"], found["held_last"]
+    return "\n".join(
+        [
+            f"| {found['clients']} clients, {found['seconds']:g} seconds | measured |",
+            "|---|---|",
+            f"| answers | {answers} |",
+            f"| images a second | {found['images_a_second']} |",
+            f"| time to an answer: median, p95, p99 | {times['p50']}, {times['p95']}, {times['p99']} ms |",
+            f"| memory with the decoding processes, at the beginning and the end | {first['megabytes']:.0f}, "
+            f"{last['megabytes']:.0f} MB |",
+            "",
+            f"{found['cores']} cores, shared with the clients and with a load of {found['load_before']} by "
+            f"other programs; {found['date']}; `results/load.json`.",
+        ]
+    )
+
+
+def serve_soak() -> str:
+    found = read("serve-soak.json")
+    requests = sum(found["answers"].values())
+    first, last = found["samples"][0], found["samples"][-1]
+    return (
+        f"In {found['seconds'] / 60:g} minutes {found['clients']} clients got {requests:,} answers, "
+        f"{len(found['faults'])} of them a fault; memory went from {first['megabytes']:.0f} to "
+        f"{last['megabytes']:.0f} MB, descriptors from {first['descriptors']} to {last['descriptors']}; "
+        f"grown: {', '.join(found['grew']) or 'nothing'} (`results/serve-soak.json`)."
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "models": models,
@@ -415,8 +447,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "scaling": scaling,
     "billion": billion,
     "peers": peers,
+    "load": load,
+    "serve-soak": serve_soak,
 }
-PAGES = ("README.md", "docs/photo.md", "docs/scale.md")
+PAGES = ("README.md", "docs/photo.md", "docs/scale.md", "docs/serve.md")
 CARDS = "src/fauxto/models/*/MODEL_CARD.md"
 CARD_BLOCKS = {"face": ("On other kinds of faces", "face-sources")}
 """The title and the block that the card of a shipped model gets besides what its training wrote."""

@@ -227,7 +227,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up_in_time(ask: Ask, w
 def test_what_is_no_whole_plain_answer_is_a_failure(
     ask: Ask, web: Web, status: int, headers: dict[str, str]
 ) -> None:
-    web.says("/a", status, **headers)
+    web.says("/a", status, b"", **headers)
     problem(ask("http://pictures.example/a"), 422, "fetch-failed")
 
 
