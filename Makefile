@@ -1,5 +1,7 @@
 # make demo: judge the examples.  make test: every test that fits continuous integration.
+# make test-long: also twenty random kills, long fuzzing of readers, a hundred thousand files, soaks; hours.
 # make test TORCH=torch==VERSION takes a given torch (a CPU build, say) instead of the newest.
+SHELL := /bin/bash
 PYTHON ?= python3
 TORCH ?= torch
 PYTEST_ARGS ?=
@@ -21,7 +23,11 @@ test: .venv-test/.installed
 	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
 
 test-long: .venv-test/.installed
-	.venv-test/bin/python -m pytest -m "long or not long" $(PYTEST_ARGS)
+	mkdir -p runs
+	set -o pipefail; .venv-test/bin/python -m pytest -m "long or not long" --durations=20 --no-header $(PYTEST_ARGS) \
+	  | tee runs/test-long.txt
+	.venv-test/bin/python benchmarks/soak.py --output results/soak.json
+	{ date -u +%F; git describe --always --dirty --exclude='*'; tail -n 40 runs/test-long.txt; } >results/test-long.txt
 
 lint: .venv-test/.installed
 	.venv-test/bin/ruff check .

@@ -88,7 +88,7 @@ class Children:
         except TimeoutError:
             child.end()
             raise _lost(name, f"its decoder was stopped after {self._seconds:g} seconds") from None
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # it died, or a decoder that was taken over sends nonsense
             child.end()
             raise _lost(name, "its decoder crashed") from error
         except BaseException:  # interrupted halfway: the next answer would be this file's
