@@ -95,7 +95,7 @@ def test_make_results_writes_every_file_that_a_page_names(page: str) -> None:
 
 def test_reference_runs_say_what_they_are() -> None:
     found = read(RESULTS / "reference.json")
-    assert set(found) <= {path.stem for path in (ROOT / "recipes").glob("reference-*.yaml")}
+    assert set(found) == {path.stem for path in (ROOT / "recipes").glob("reference-*.yaml")}
     for name, row in found.items():
         assert f"recipes/{name}.yaml" in row["command"] and "--no-pretrained" in row["command"]
         assert row["weights"] == "random"
