@@ -8,6 +8,7 @@ PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 120
 
 DATA ?= ../shared/data
+PHOTOS = $(addprefix $(DATA)/photos/,wild.parquet wild2.parquet dev-wild.parquet train.parquet)
 
 .PHONY: demo test test-long lint pins fuzz results clean
 
@@ -47,10 +48,13 @@ pins:
 fuzz: .venv-test/.installed
 	.venv-test/bin/python fuzz/run.py --seconds $(FUZZ_SECONDS)
 
-# Measures every figure of the README again; DATA is a folder with cifake/test.parquet and photos/*.parquet.
+# Measures every figure of README and cards again; DATA is a folder with cifake/, faces/ and photos/*.parquet.
 results: .venv-test/.installed
-	.venv-test/bin/fauxto evaluate $(DATA)/cifake/test.parquet --model thumb --robustness --output runs/results/thumb
+	.venv-test/bin/fauxto evaluate $(DATA)/cifake/test.parquet --model thumb --output runs/results/thumb
 	cp runs/results/thumb/metrics.json results/thumb.json
+	.venv-test/bin/fauxto evaluate $(DATA)/cifake/test.parquet --model thumb --robustness --limit 600 \
+	  --output runs/results/thumb-ladder
+	cp runs/results/thumb-ladder/metrics.json results/thumb-ladder.json
 	.venv-test/bin/python benchmarks/false_accusations.py --photographs $(DATA)/photos/*.parquet \
 	  --output results/false-accusations.json
 	.venv-test/bin/python benchmarks/startup.py --output results/startup.json
@@ -59,13 +63,28 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/memory.py --output results/memory.json
 	.venv-test/bin/python benchmarks/scaling.py --output results/scaling.json
 	.venv-test/bin/python benchmarks/peers/measure.py --output results/peers.json
+	.venv-test/bin/python benchmarks/load.py --output results/load.json
+	.venv-test/bin/python benchmarks/serve_soak.py --output results/serve-soak.json   # an hour
 	.venv-test/bin/python benchmarks/provenance.py --output results/provenance.json
 	.venv-test/bin/python benchmarks/processors.py --output results/processors.json
 	.venv-test/bin/fauxto evaluate $(DATA)/faces/test.parquet --model face --output runs/results/face
 	cp runs/results/face/metrics.json results/face.json
+	.venv-test/bin/fauxto evaluate $(DATA)/faces/test.parquet --model face --robustness --limit 200 --bootstrap 200 \
+	  --output runs/results/face-ladder
+	cp runs/results/face-ladder/metrics.json results/face-ladder.json
+	.venv-test/bin/python benchmarks/face_sources.py --data $(DATA)/photos/train.parquet --output results/face-sources.json
+	.venv-test/bin/python benchmarks/face_crop.py --data $(DATA)/faces/train.parquet --output results/face-crop.json
+	.venv-test/bin/python benchmarks/faces_in_pictures.py --data $(DATA)/faces/test.parquet \
+	  --output results/faces-in-pictures.json
+	.venv-test/bin/python benchmarks/reference.py --data $(DATA) --output results/reference.json
+	.venv-test/bin/python benchmarks/isolation.py --output results/isolation.json
+	@test -n "$(CLIP)" || echo "results/photo-ablation.csv stays as it is: give CLIP=FILE, the image tower's weights"
+	test -z "$(CLIP)" || .venv-test/bin/python benchmarks/photo_ablation.py $(addprefix --data ,$(PHOTOS)) \
+	  --weights $(CLIP) --work runs/photo-ablation --output results/photo-ablation.csv
 	cp src/fauxto/models/photo/metrics.json results/photo.json   # measured on held-out origins while training
 	.venv-test/bin/fauxto scan examples/ >results/demo.txt; test $$? -le 1
 	.venv-test/bin/python benchmarks/figures.py
+	$(MAKE) pins   # of cards whose figures have changed
 
 clean:
 	rm -rf .venv-demo .venv-test dist build

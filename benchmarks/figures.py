@@ -1,12 +1,16 @@
-"""Puts the figures of results/ into README and docs/scale.md: python benchmarks/figures.py [--check]
+"""Puts the figures of results/ into README, docs/scale.md and model cards.
+
+    python benchmarks/figures.py [--check]
 
 Between `<!-- figures: NAME -->` and `<!-- /figures -->` stands what this script writes and nothing else; with
---check it changes nothing and fails where a page differs.
+--check it changes nothing and fails where a page differs. A card that lacks a block of its own gets it at its
+end; shipped cards are pinned by hash, so `make pins` comes after.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import re
 import sys
@@ -14,8 +18,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fauxto.models.config import DomainConfig
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: ([a-z-]+) -->\n.*?<!-- /figures -->", re.DOTALL)
+
+
+# Accuracy on test of the systems that the recipes reproduce, as published.
+PUBLISHED = {"reference-cifake-resnet50": 0.922, "reference-faces-resnet50": 0.85}
 
 
 def read(name: str) -> Any:
@@ -39,11 +49,10 @@ def models() -> str:
     rows = ["| model | for | sides | version |", "|---|---|---|---|"]
     for path in sorted((ROOT / "src" / "fauxto" / "models").glob("*/config.json")):
         config = json.loads(path.read_text(encoding="utf-8"))
-        domain = config["domain"]
+        domain = DomainConfig.model_validate(config["domain"])
         card = path.parent.relative_to(ROOT) / "MODEL_CARD.md"
         rows.append(
-            f"| [`{config['name']}`]({card}) | {domain['content']} | "
-            f"{domain['min_side']} to {domain['max_side']} px | {config['version']} |"
+            f"| [`{config['name']}`]({card}) | {domain.content} | {domain.sides} | {config['version']} |"
         )
     return "\n".join(rows)
 
@@ -64,21 +73,33 @@ def thumb() -> str:
         f"| verdict `ai` on photographs | {percent(verdicts['not-ai']['ai']['rate'])} |",
         f"| verdict `uncertain` | {percent(result['verdicts']['abstentions']['value'])} |",
     ]
-    for row in result["robustness"]:
-        if row["name"] in {"jpeg-50", "jpeg-40", "rescale-24", "rescale-16"}:
-            rows.append(f"| AUROC after {row['label']} | {row['auroc']['value']:.4f} |")
+    ladder = read("thumb-ladder.json")
+    rows += degraded(ladder, {"jpeg-50", "jpeg-40", "rescale-24", "rescale-16"})
     model = f"{result['model']['name']} {result['model']['version']}"
-    rows.append("")
-    rows.append(
-        f"{model}, {found['data']['images']:,} images, seed {found['seed']}; `results/thumb.json`. "
-        "The published reference, a fine-tuned ResNet50, reached an accuracy of 0.922."
-    )
+    rows += [
+        "",
+        f"{model}, {found['data']['images']:,} images, seed {found['seed']}; `results/thumb.json`. What is "
+        f"degraded: {ladder['data']['images']:,} of these images, seed {ladder['seed']}; "
+        f"`results/thumb-ladder.json`. The published reference, a fine-tuned ResNet50, reached an accuracy "
+        f"of {PUBLISHED['reference-cifake-resnet50']}.",
+    ]
     return "\n".join(rows)
 
 
+def degraded(found: dict[str, Any], names: set[str]) -> list[str]:
+    """Rows on degraded images; which, a figure's interval and how many verdicts change."""
+    return [
+        f"| AUROC after {row['label']} ({percent(row['flip_rate']['value'])} of verdicts change) | "
+        f"{interval(row['auroc'])} |"
+        for row in found["result"]["robustness"]
+        if row["name"] in names
+    ]
+
+
 def face() -> str:
-    found = read("face.json")
+    found, ladder = read("face.json"), read("face-ladder.json")
     result, figures = found["result"], found["result"]["figures"]
+    verdicts = {row["label"]: row for row in result["verdicts"]["by_class"]}
     rows = [
         "| figure | value (95 % interval) |",
         "|---|---|",
@@ -86,14 +107,92 @@ def face() -> str:
         f"| AUROC | {interval(figures['auroc'])} |",
         f"| precision | {interval(figures['precision'])} |",
         f"| recall | {interval(figures['recall'])} |",
+        f"| verdict `ai` on AI-generated images | {percent(verdicts['ai']['ai']['rate'])} |",
+        f"| verdict `ai` on photographs | {percent(verdicts['not-ai']['ai']['rate'])} |",
+        f"| verdict `uncertain` | {percent(result['verdicts']['abstentions']['value'])} |",
+        *degraded(ladder, {"jpeg-50", "resize-0.5", "web", "hard"}),
     ]
     model = f"{result['model']['name']} {result['model']['version']}"
     rows += [
         "",
-        f"{model}, {found['data']['images']:,} images, seed {found['seed']}; `results/face.json`. The "
-        "published reference, a fine-tuned ResNet50, reached an accuracy of 0.85.",
+        f"{model}, {found['data']['images']:,} images, seed {found['seed']}; `results/face.json`. What is "
+        f"degraded: {ladder['data']['images']:,} of these images, seed {ladder['seed']}; "
+        "`results/face-ladder.json`. The published reference, a fine-tuned ResNet50, reached an accuracy of "
+        f"{PUBLISHED['reference-faces-resnet50']}.",
     ]
     return "\n".join(rows)
+
+
+def faces_found() -> str:
+    found = read("faces-in-pictures.json")
+    rows = ["| what is judged | accuracy at 0.5 | AUROC | `ai` on AI-generated | `ai` on photographs |"]
+    rows.append("|---|---|---|---|---|")
+    for kind, said in (
+        ("aligned", "the aligned crop itself"),
+        ("found", "found in a picture"),
+        ("found, resized", "found, and resized"),
+    ):
+        one = found[kind]
+        called = [one[f"called ai, of {of}"] for of in ("AI-generated", "photographs")]
+        shares = " | ".join(f"{100 * share:.1f} %" for share in called)
+        rows.append(f"| {said} | {one['accuracy at 0.5']:.3f} | {one['AUROC']:.3f} | {shares} |")
+    rows += [
+        "",
+        f"{found['model']}: {found['images']} of the test images put into a photograph at their own size, "
+        f"{found['face found']} found; `results/faces-in-pictures.json`.",
+    ]
+    return "\n".join(rows)
+
+
+def face_sources() -> str:
+    """Faces by other generators, and photographs of people, as the face model sees them."""
+    found = read("face-sources.json")
+    rows = [
+        "| pictures | number | faces found | verdict `ai` (exact interval) | AUROC against photographs |",
+        "|---|---|---|---|---|",
+    ]
+    crops, in_use = found["taken for face crops"], found["faces found"]
+    areas = crops["AUROC against photographs"]
+    for kind in ("AI-generated", "photographs"):
+        for name, row in crops[kind].items():
+            share = row["ai"]
+            rows.append(
+                f"| {name}, {kind} | {row['images']} | {in_use[kind][name]['with a score']} | "
+                f"{share['count']}: {percent(share['rate'])} ({percent(share['low'])} to "
+                f"{percent(share['high'])}) | {interval(areas[name]['both']) if name in areas else ''} |"
+            )
+    return "\n".join([*rows, "", f"{found['model']}, seed {found['seed']}; `results/face-sources.json`."])
+
+
+def reference() -> str:
+    """What the reference recipes gave where nothing but their running could be shown."""
+    found = read("reference.json")
+    rows = [
+        "| recipe | published accuracy | run here from | images: training, validation, test | epochs | "
+        "accuracy on test | on training |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, accuracy in PUBLISHED.items():
+        link = f"[{name}](recipes/{name}.yaml)"
+        if name not in found:
+            rows.append(f"| {link} | {accuracy:g} | not run yet | | | | |")
+            continue
+        row = found[name]
+        images = f"{row['training_images']}, {row['validation_images']}, {row['test_images']}"
+        rows.append(
+            f"| {link} | {accuracy:g} | {row['weights']} weights | {images} | "
+            f"{row['epochs']} | {interval(row['figures']['accuracy'])} | "
+            f"{row['curves'][-1]['train_accuracy']:.4f} |"
+        )
+    seeds = ", ".join(sorted({str(row["seed"]) for row in found.values()}))
+    return "\n".join(
+        [
+            *rows,
+            "",
+            f"Seed {seeds}; `results/reference.json`. From random weights and on so few images, these runs "
+            "show that the recipes work from end to end, and nothing about the published figures.",
+        ]
+    )
 
 
 def photo() -> str:
@@ -121,6 +220,32 @@ def photo() -> str:
         f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`.",
     ]
     return "\n".join(rows)
+
+
+def photo_ablation() -> str:
+    """AUROC of the scores of origins left out, by what differs from the recipe."""
+    with (ROOT / "results" / "photo-ablation.csv").open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    rows = [
+        "| head | all | no remakes | remakes | recall at 1 % FPR | all, *web* | no remakes, *web* | "
+        "all, *hard* | no remakes, *hard* |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["factor"] for row in table):
+        found = {(row["view"], row["origins"]): row for row in table if row["factor"] == name}
+
+        def pooled(view: str, origins: str, found: dict[Any, dict[str, str]] = found) -> str:
+            return f"{float(found[view, origins]['pooled']):.3f}"
+
+        recall = percent(float(found["clean", "all"]["recall_at_1_percent"]))
+        clean = [pooled("clean", part) for part in ("all", "no remakes", "remakes")]
+        chains = [pooled(view, part) for view in ("web", "hard") for part in ("all", "no remakes")]
+        rows.append(f"| {name} | " + " | ".join([*clean, recall, *chains]) + " |")
+    images = {row["images"] for row in table if row["origins"] == "all"}
+    seeds = ", ".join(sorted({row["seed"] for row in table}))
+    return "\n".join(
+        [*rows, "", f"{', '.join(sorted(images))} images, seed {seeds}; `results/photo-ablation.csv`."]
+    )
 
 
 def gate() -> str:
@@ -273,21 +398,62 @@ def peers() -> str:
     )
 
 
+def load() -> str:
+    found = read("load.json")
+    answers = ", ".join(f"{count:,} times {status}" for status, count in found["answers"].items())
+    times, first, last = found["milliseconds"], found["held_first"], found["held_last"]
+    return "\n".join(
+        [
+            f"| {found['clients']} clients, {found['seconds']:g} seconds | measured |",
+            "|---|---|",
+            f"| answers | {answers} |",
+            f"| images a second | {found['images_a_second']} |",
+            f"| time to an answer: median, p95, p99 | {times['p50']}, {times['p95']}, {times['p99']} ms |",
+            f"| memory with the decoding processes, at the beginning and the end | {first['megabytes']:.0f}, "
+            f"{last['megabytes']:.0f} MB |",
+            "",
+            f"{found['cores']} cores, shared with the clients and with a load of {found['load_before']} by "
+            f"other programs; {found['date']}; `results/load.json`.",
+        ]
+    )
+
+
+def serve_soak() -> str:
+    found = read("serve-soak.json")
+    requests = sum(found["answers"].values())
+    first, last = found["samples"][0], found["samples"][-1]
+    return (
+        f"In {found['seconds'] / 60:g} minutes {found['clients']} clients got {requests:,} answers, "
+        f"{len(found['faults'])} of them a fault; memory went from {first['megabytes']:.0f} to "
+        f"{last['megabytes']:.0f} MB, descriptors from {first['descriptors']} to {last['descriptors']}; "
+        f"grown: {', '.join(found['grew']) or 'nothing'} (`results/serve-soak.json`)."
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "models": models,
     "thumb": thumb,
     "false-accusations": false_accusations,
     "photo": photo,
+    "photo-ablation": photo_ablation,
     "gate": gate,
     "face": face,
+    "faces-found": faces_found,
+    "face-sources": face_sources,
+    "reference": reference,
     "speed": speed,
     "stages": stages,
     "scaling": scaling,
     "billion": billion,
     "peers": peers,
+    "load": load,
+    "serve-soak": serve_soak,
 }
-PAGES = ("README.md", "docs/scale.md")
+PAGES = ("README.md", "docs/photo.md", "docs/scale.md", "docs/serve.md")
+CARDS = "src/fauxto/models/*/MODEL_CARD.md"
+CARD_BLOCKS = {"face": ("On other kinds of faces", "face-sources")}
+"""The title and the block that the card of a shipped model gets besides what its training wrote."""
 
 
 def block(name: str) -> str:
@@ -305,17 +471,24 @@ def filled(text: str) -> str:
     )
 
 
+def with_own_block(card: Path, text: str) -> str:
+    """A card's text with its block, empty where it is new; other pages as they are."""
+    title, name = CARD_BLOCKS.get(card.parent.name, ("", ""))
+    if not name or card.name != "MODEL_CARD.md" or f"<!-- figures: {name} -->" in text:
+        return text
+    return f"{text.rstrip()}\n\n## {title}\n\n<!-- figures: {name} -->\n<!-- /figures -->\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    for page in PAGES:
-        path = ROOT / page
+    for path in [*(ROOT / page for page in PAGES), *sorted(ROOT.glob(CARDS))]:
         text = path.read_text(encoding="utf-8")
         if not arguments.check:
-            path.write_text(filled(text), encoding="utf-8")
+            path.write_text(filled(with_own_block(path, text)), encoding="utf-8")
         elif filled(text) != text:
-            sys.exit(f"{page} differs from results/; run benchmarks/figures.py")
+            sys.exit(f"{path.relative_to(ROOT)} differs from results/; run benchmarks/figures.py")
 
 
 if __name__ == "__main__":

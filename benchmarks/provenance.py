@@ -1,6 +1,6 @@
 """How long the provenance readers take, all of them together.
 
-    python benchmarks/provenance.py [--output results/provenance-speed.json] [FILE...]
+    python benchmarks/provenance.py [--output results/provenance.json] [FILE...]
 
 Median wall time in milliseconds, after a run to warm up, on files made here: unsigned, signed, and signed
 with the claim in a parent's manifest. Needs the development extras; the signed files are made by the tests'

@@ -12,7 +12,7 @@ from pathlib import Path
 import atheris
 
 sys.path.insert(0, str(Path(__file__).parent))
-with atheris.instrument_imports(include=["fauxto"]):
+with atheris.instrument_imports(include=["fauxto", "python_multipart", "starlette.formparsers"]):
     from targets import TARGETS
 
 

@@ -16,6 +16,8 @@ if importlib.util.find_spec("torchvision"):
     # Here it may lie beside a torch that it was not built for; transformers, for one, imports it too.
     import fauxto.train  # noqa: F401
 
+pytest_plugins = ("browsing",)
+
 # Continuous integration has neither the shared data nor a GPU; every other skip would hide a failure.
 ALLOWED_SKIPS = ("needs ../shared", "needs a GPU")
 

@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fauxto.errors import BundleError, UsageError
 from fauxto.models import files, find_bundle, load_bundle, read_config, session, shipped
 from fauxto.models.files import FILES, pins
+from fauxto.models.golden import golden_images
 from fauxto.models.graph import MAX_NODES, check_graph
 from fauxto.models.session import open_session
 from tiny_bundle import write_bundle
@@ -304,7 +305,21 @@ def test_a_model_of_other_shapes_is_an_error_of_the_bundle(copy: Path) -> None:
         bundle.scores([np.zeros((16, 16, 3), np.uint8)])
 
 
-@pytest.mark.parametrize("golden", [{}, {"scores": "x"}, {"scores": [1]}])
+def test_a_saturated_score_does_not_hide_another_logit(copy: Path) -> None:
+    golden = json.loads((copy / "golden.json").read_text())
+    bundle = load_bundle(copy)
+    logits = bundle.logits(golden_images(bundle.config.input.side)).tolist()
+    (copy / "golden.json").write_text(json.dumps(golden | {"logits": logits}))
+    assert load_bundle(copy).self_test() < 1e-5
+    logits[3] += 0.01 * max(1.0, abs(logits[3]))
+    (copy / "golden.json").write_text(json.dumps(golden | {"logits": logits}))
+    with pytest.raises(BundleError, match="differ"):
+        load_bundle(copy).self_test()
+
+
+@pytest.mark.parametrize(
+    "golden", [{}, {"scores": [0.0] * 12, "logits": [1]}, {"scores": "x"}, {"scores": [1]}]
+)
 def test_broken_golden_scores_are_an_error_of_the_bundle(copy: Path, golden: object) -> None:
     (copy / "golden.json").write_text(json.dumps(golden))
     with pytest.raises(BundleError, match="golden scores"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -13,28 +14,12 @@ import pytest
 import made
 from bad_files import bad_files
 from fauxto import Detector, Limits
-from fauxto.isolation import Children, child_program
+from fauxto.errors import InputError
+from fauxto.isolation import Children
 from fauxto.models import read_config
 from fauxto.opening import OpeningRules, open_file
 from fauxto.provenance import ProvenanceOptions
-
-CRASH, HANG, EAT, FAIL, CHATTER = b"crash", b"hang", b"eat", b"fail", b"chatter"
-
-# A child whose decoder misbehaves on certain bytes, as a bug in native code would.
-MISBEHAVING = """
-import os, time
-import fauxto.isolation as isolation
-whole = isolation.open_file
-def broken(data, name, rules):
-    if data == b"crash": os.abort()
-    if data == b"hang": time.sleep(600)
-    if data == b"eat": bytearray(20 << 30)
-    if data == b"fail": raise RuntimeError
-    if data == b"chatter": os.write(1, b"libfoo: warning"); os.write(2, b"libfoo: warning")
-    return whole(data, name, rules)
-isolation.open_file = broken
-isolation.serve()
-"""
+from misbehaving import CHATTER, CRASH, EAT, FAIL, HANG, misbehaving_child
 
 
 @pytest.fixture
@@ -44,8 +29,7 @@ def rules(bright_bundle: Path) -> OpeningRules:
 
 @pytest.fixture
 def children(rules: OpeningRules) -> Iterator[Children]:
-    command = child_program(f"exec({MISBEHAVING!r})")
-    children = Children(rules, seconds=2, command=command)
+    children = Children(rules, seconds=2, command=misbehaving_child())
     yield children
     children.close()
 
@@ -121,3 +105,13 @@ def test_threads_may_open_files_at_once(children: Children, rules: OpeningRules)
         opened = list(pool.map(lambda data: children.open_file(data, "a.png"), files))
     assert [one.image for one in opened] == [open_file(data, "a.png", rules).image for data in files]
     assert children._idle.qsize() <= 4
+
+
+def test_what_a_file_says_is_read_in_a_child_too(children: Children, bright_bundle: Path) -> None:
+    data = made.png(parameters=made.WEBUI)
+    assert children.inspect(data, "a.png") == json.loads(
+        json.dumps(Detector(bright_bundle).inspect(data, ""))
+    )
+    with pytest.raises(InputError, match=r"a.png: its decoder crashed") as caught:
+        children.inspect(CRASH, "a.png")
+    assert caught.value.code == "corrupt"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,9 @@ from fauxto.verdict import RULES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = ROOT / "results"
+MODELS = ROOT / "src" / "fauxto" / "models"
+SHIPPED = sorted(path.parent.name for path in MODELS.glob("*/config.json"))
 CODE = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 
 
@@ -22,6 +28,80 @@ def test_figures_are_those_of_the_results() -> None:
     check = [sys.executable, str(ROOT / "benchmarks" / "figures.py"), "--check"]
     found = subprocess.run(check, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def outside_of_blocks(text: str) -> str:
+    """A page without code and without what benchmarks/figures.py writes."""
+    return re.sub(r"<!-- figures: .*?<!-- /figures -->|```.*?```", "", text, flags=re.DOTALL)
+
+
+def test_no_measurement_is_typed_into_the_readme() -> None:
+    text = outside_of_blocks(README).replace("95 % interval", "")
+    assert re.findall(r"\b0\.\d{2,}|\d ?%|\b\d{1,3},\d{3}\b", text) == []
+
+
+def entries(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:
+    """Every number below a value with the names that lead there, as a card's table has them."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield from entries(below, (*path, name))
+    elif isinstance(value, int | float):
+        yield ", ".join(path).replace("_", " "), value
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_cards_figures_are_those_of_its_bundle(name: str) -> None:
+    card = (MODELS / name / "MODEL_CARD.md").read_text(encoding="utf-8")
+    metrics, config = read(MODELS / name / "metrics.json"), read(MODELS / name / "config.json")
+    known = dict(entries(metrics.get("validation", metrics)))
+    rows = re.findall(r"^\| (?!figure)(.+?) \| ([\d.]+) \|$", outside_of_blocks(card), re.MULTILINE)
+    assert len(rows) >= 10
+    for row, shown in rows:
+        assert shown in (str(known[row]), f"{known[row]:.4f}"), row
+    assert card.startswith(f"# {name} {config['version']}\n")
+    thresholds = config["thresholds"]
+    assert f"At or above {thresholds['ai']:.4f} the verdict is `ai`" in card
+    assert f"below {thresholds['no_sign']:.4f} it is `no-sign`" in card
+
+
+@pytest.mark.parametrize("file", ["thumb.json", "thumb-ladder.json", "face.json", "face-sources.json"])
+def test_what_was_measured_is_the_model_that_is_shipped(file: str) -> None:
+    found = read(RESULTS / file)
+    digest = found["result"]["model"]["sha256"] if "result" in found else found["model_sha256"]
+    assert digest == read(MODELS / file.split(".")[0].split("-")[0] / "config.json")["model_sha256"]
+
+
+def test_the_photo_models_figures_are_those_of_its_bundle() -> None:
+    assert read(RESULTS / "photo.json") == read(MODELS / "photo" / "metrics.json")
+
+
+def test_no_figure_of_the_readme_is_from_a_part_of_the_data() -> None:
+    for name in ("thumb.json", "face.json"):
+        assert read(RESULTS / name)["data"]["limit"] is None, name
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+)
+def test_make_results_writes_every_file_that_a_page_names(page: str) -> None:
+    named = re.findall(r"`(results/[\w-]+\.\w+)`", (ROOT / page).read_text(encoding="utf-8"))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(named) <= set(re.findall(r"results/[\w-]+\.\w+", makefile[makefile.index("\nresults:") :]))
+
+
+def test_reference_runs_say_what_they_are() -> None:
+    found = read(RESULTS / "reference.json")
+    assert set(found) <= {path.stem for path in (ROOT / "recipes").glob("reference-*.yaml")}
+    for name, row in found.items():
+        assert f"recipes/{name}.yaml" in row["command"] and "--no-pretrained" in row["command"]
+        assert row["weights"] == "random"
+        learnt = row["training_images"] + row["validation_images"]
+        assert row["available_images"] > learnt, "a part of the data, and the record says of how many"
+        assert sum(row["confusion"].values()) == row["test_images"]
 
 
 def test_demo_prints_what_the_readme_shows(

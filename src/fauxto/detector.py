@@ -55,6 +55,7 @@ class Detector:
         threads: of the model's runtime; by default the cores that this process may use.
         isolate: decode files and read what they say in a process of its own, so that a decoder that
             crashes or hangs costs one record and not this process (`fauxto.isolation`).
+        decode_seconds: that opening one file may take in such a process.
         thumbnail_side: longest side in pixels of a small copy that each prepared image keeps, for whoever
             shows results; None keeps none.
 
@@ -71,6 +72,7 @@ class Detector:
         provenance: ProvenanceOptions = ProvenanceOptions(),  # noqa: B008 (frozen)
         threads: int | None = None,
         isolate: bool = False,
+        decode_seconds: float = 60.0,
         thumbnail_side: int | None = None,
     ) -> None:
         self._automatic = model == "auto"
@@ -86,7 +88,7 @@ class Detector:
         if isolate:
             from fauxto.isolation import Children
 
-            self._children = Children(self._rules)
+            self._children = Children(self._rules, seconds=decode_seconds)
         if provenance.trust_list is not None:
             from fauxto.provenance.trust import trust_in_force
 
@@ -148,6 +150,27 @@ class Detector:
                 for row, score in zip(rows, _scores(bundle, np.stack(squares)), strict=True):
                     scores[row].append(score)
         return [self._record(item, scores[index]) for index, item in enumerate(prepared)]
+
+    def inspect(self, data: bytes, name: str) -> dict[str, Any]:
+        """Everything that a file says about itself, as the JSON values of `provenance.inspect.Inspection`.
+
+        Args:
+            data: the whole file; any bytes.
+            name: how it is called in errors.
+
+        Raises:
+            InputError: `corrupt`, where `isolate` is on and a reader crashed or hung.
+        """
+        if self._children is not None:
+            return self._children.inspect(data, printable(name))
+        from fauxto.provenance.inspect import inspect_bytes
+
+        return inspect_bytes(data, self._rules.provenance).to_json()
+
+    def close(self) -> None:
+        """End the idle processes that `isolate` has started; they end with this object, too."""
+        if self._children is not None:
+            self._children.close()
 
     def _open(self, source: Any, name: str) -> Opened:
         """Open a file by its bytes; of pixels alone, which say nothing of their origin, only the square."""
@@ -235,7 +258,7 @@ def decisive_square(item: Prepared, record: Record) -> NDArray[np.uint8] | None:
 
 
 def _domain(config: BundleConfig) -> str:
-    return f"{config.name} is for sides of {config.domain.min_side} to {config.domain.max_side}"
+    return f"{config.name} is for sides of {config.domain.sides}"
 
 
 def _judged(item: Prepared, decisive: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Where in the picture the score comes from, by occlusion, drawn on a fixed scale."""
+"""Where in the picture the score comes from, drawn on a fixed scale."""
 
 from __future__ import annotations
 
@@ -11,6 +11,22 @@ from fauxto.models import Bundle
 CELLS = 8
 SCALE = 4.0
 _LEAST_SIDE = 256
+
+
+def contributions(bundle: Bundle, square: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """How much each part of the picture speaks for AI-generated.
+
+    Some models tell it of every part in one run (`Bundle.cells`); of others it is found by hiding parts.
+
+    Args:
+        bundle: the model.
+        square: the model's input, (side, side, 3) uint8.
+
+    Returns:
+        (cells, cells), in units of the calibrated logit; positive speaks for AI-generated.
+    """
+    cells = bundle.cells(square)
+    return occlusion_map(bundle, square) if cells is None else cells
 
 
 def occlusion_map(bundle: Bundle, square: NDArray[np.uint8], cells: int = CELLS) -> NDArray[np.float64]:
@@ -47,7 +63,7 @@ def occlusion_map(bundle: Bundle, square: NDArray[np.uint8], cells: int = CELLS)
     return np.asarray(total / count)
 
 
-def overlay(square: NDArray[np.uint8], contributions: NDArray[np.float64]) -> Image.Image:
+def overlay(square: NDArray[np.uint8], amounts: NDArray[np.float64]) -> Image.Image:
     """The picture in grey under the map in colour.
 
     The scale is fixed, so pictures can be compared: -4 and less is full blue, 0 is clear, 4 and more is
@@ -55,11 +71,11 @@ def overlay(square: NDArray[np.uint8], contributions: NDArray[np.float64]) -> Im
 
     Args:
         square: (side, side, 3) uint8.
-        contributions: (cells, cells) as `occlusion_map` gives them.
+        amounts: (cells, cells) as `contributions` gives them.
     """
     side = max(_LEAST_SIDE, square.shape[0])
     grey = Image.fromarray(square).convert("L").resize((side, side), Image.Resampling.NEAREST)
-    amount = np.clip(contributions / SCALE, -1.0, 1.0).astype(np.float32)
+    amount = np.clip(amounts / SCALE, -1.0, 1.0).astype(np.float32)
     smooth = np.asarray(Image.fromarray(amount).resize((side, side), Image.Resampling.BILINEAR))
     red, blue = np.array([214, 39, 40.0]), np.array([31, 119, 180.0])
     colour = np.where(smooth[..., None] > 0, red, blue)

@@ -1,8 +1,9 @@
 """Opening files in a process of its own, so that a decoder that crashes or hangs costs one record.
 
-Decoders are native code. A child opens one file after another (`opening.open_file`) within bounds of time and
-address space; when it dies or is too slow it is replaced, and the file at hand gets an error. Requests and
-answers are JSON and raw bytes: nothing that comes back from a child is unpickled.
+Decoders are native code. A child opens one file after another (`opening.open_file`), or says what it holds
+(`inspect_bytes`), within bounds of time and address space; when it dies or is too slow it is replaced, and
+the file at hand gets an error. Requests and answers are JSON and raw bytes: nothing that comes back from a
+child is unpickled.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, LifoQueue
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from fauxto.models.faces import Box
 from fauxto.models.views import Views
 from fauxto.opening import Opened, OpeningRules, open_file
 from fauxto.provenance import ProvenanceOptions
+from fauxto.provenance.inspect import inspect_bytes
 from fauxto.record import Evidence, ImageInfo
 
 SECONDS = 60.0
@@ -38,6 +40,7 @@ ADDRESS_SPACE = 8 << 30
 _START_SECONDS = 60.0
 _FRAME = struct.Struct(">II")  # lengths of the JSON and of the bytes that follow it
 _ANSWER_LIMIT = 64 << 20
+Answer = TypeVar("Answer")
 
 
 def child_program(program: str = "from fauxto.isolation import serve; serve()") -> tuple[str, ...]:
@@ -63,22 +66,36 @@ class Children:
 
     def open_file(self, data: bytes, name: str) -> Opened:
         """As `opening.open_file`; a crash or a hang is an error of code `corrupt`."""
+        try:
+            return self._ask("open", data, name, _opened_from)
+        except InputError as error:
+            return Opened(error=error)
+
+    def inspect(self, data: bytes, name: str) -> dict[str, Any]:
+        """As the JSON of `provenance.inspect.inspect_bytes`.
+
+        Raises:
+            InputError: `corrupt`, where a reader crashed or hung.
+        """
+        return self._ask("inspect", data, name, lambda header, _: header)
+
+    def _ask(
+        self, what: str, data: bytes, name: str, understood: Callable[[dict[str, Any], bytes], Answer]
+    ) -> Answer:
         child = self._take()
         try:
-            opened = child.ask(data, name, self._seconds)
+            answer = understood(*child.ask(what, data, name, self._seconds))
         except TimeoutError:
             child.end()
-            return _lost(name, f"its decoder was stopped after {self._seconds:g} seconds")
-        except (
-            Exception
-        ):  # it died, or what it sent is nonsense: a decoder that was taken over may send anything
+            raise _lost(name, f"its decoder was stopped after {self._seconds:g} seconds") from None
+        except Exception as error:  # it died, or a decoder that was taken over sends nonsense
             child.end()
-            return _lost(name, "its decoder crashed")
+            raise _lost(name, "its decoder crashed") from error
         except BaseException:  # interrupted halfway: the next answer would be this file's
             child.end()
             raise
         self._idle.put(child)
-        return opened
+        return answer
 
     def close(self) -> None:
         """End the processes that are idle."""
@@ -100,8 +117,8 @@ def _end_all(idle: LifoQueue[_Child]) -> None:
             idle.get_nowait().end()
 
 
-def _lost(name: str, why: str) -> Opened:
-    return Opened(error=InputError("corrupt", f"{name}: {why}; convert it to PNG, or copy it again"))
+def _lost(name: str, why: str) -> InputError:
+    return InputError("corrupt", f"{name}: {why}; convert it to PNG, or copy it again")
 
 
 class _Child:
@@ -122,16 +139,16 @@ class _Child:
             self._send(_rules_to_json(rules), b"", time.monotonic() + _START_SECONDS)
         self._fresh = True
 
-    def ask(self, data: bytes, name: str, seconds: float) -> Opened:
+    def ask(self, what: str, data: bytes, name: str, seconds: float) -> tuple[dict[str, Any], bytes]:
         """The child's answer; raises TimeoutError, EOFError where it died, or ValueError for nonsense."""
         start = _START_SECONDS if self._fresh else 0.0  # it is still importing
         self._fresh = False
         end = time.monotonic() + seconds + start
-        self._send({"name": name}, data, end)
+        self._send({"name": name, "what": what}, data, end)
         if start:
             self._receive(end)  # it says that it is ready, and only then begins with the file
             end = time.monotonic() + seconds
-        return _opened_from(*self._receive(end))
+        return self._receive(end)
 
     def end(self) -> None:
         """Kill the process and wait for it."""
@@ -244,7 +261,7 @@ def _opened_from(header: dict[str, Any], data: bytes) -> Opened:
 
 
 def serve() -> None:
-    """Open files that come on standard input until it ends; the answers go to standard output."""
+    """Open or inspect files that come on standard input until it ends; answers go to standard output."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a native library prints must not come between the answers
     _bound()
@@ -258,7 +275,13 @@ def serve() -> None:
         if not ready:
             _answer(answers, {}, b"")
             ready = True
-        _answer(answers, *_opened_to_json(open_file(message[1], message[0]["name"], rules)))
+        _answer(answers, *_done(message[0], message[1], rules))
+
+
+def _done(header: dict[str, Any], data: bytes, rules: OpeningRules) -> tuple[dict[str, Any], bytes]:
+    if header["what"] == "inspect":
+        return inspect_bytes(data, rules.provenance).to_json(), b""
+    return _opened_to_json(open_file(data, header["name"], rules))
 
 
 def _bound() -> None:

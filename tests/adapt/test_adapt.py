@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,15 @@ import pytest
 from PIL import Image
 
 from command import fauxto
-from fauxto.adapt.run import adapt
+from fauxto.adapt.run import adapt, describe
 from fauxto.data import load
 from fauxto.errors import BundleError, DataError, UsageError
+from fauxto.images import open_image
 from fauxto.models import load_bundle, read_config
-from featured_bundle import write_featured
+from fauxto.models.faces import crop, crop_box, find_faces
+from featured_bundle import SIDE, write_featured
+
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 
 
 def picture(seed: int, generated: bool) -> Image.Image:
@@ -126,6 +131,20 @@ def test_images_that_the_features_do_not_tell_apart_are_refused(bundle: Path, tm
     assert not (tmp_path / "adapted").exists()
 
 
+def test_a_model_that_judges_faces_learns_from_the_faces_that_are_found(tmp_path: Path) -> None:
+    domain = {"min_side": 32, "max_side": 4096, "content": "faces", "automatic": False}
+    bundle = load_bundle(write_featured(tmp_path / "model", faces={}, domain=domain))
+    for name, folder in (("astronaut", "real"), ("cat", "fake")):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        shutil.copy(PHOTOS / f"{name}.jpg", tmp_path / "data" / folder)
+    found = describe(load(tmp_path / "data"), bundle)
+    assert (found.labels.tolist(), found.left_out) == ([0], 1), "the cat has no face that it knows"
+    picture = open_image(PHOTOS / "astronaut.jpg").pixels
+    (face,) = find_faces(picture)
+    logits = bundle.logits([crop(picture, crop_box(face, SIDE))])
+    assert found.log_odds == pytest.approx(2.0 * logits - 0.5, abs=1e-5)
+
+
 def test_a_model_without_features_is_refused(data: Path, bright_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="gives no features"):
         adapt(load(data), load_bundle(bright_bundle), tmp_path / "adapted")
@@ -134,7 +153,7 @@ def test_a_model_without_features_is_refused(data: Path, bright_bundle: Path, tm
 def test_an_output_in_use_is_refused_and_untouched(data: Path, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "note.txt").write_text("mine")
-    with pytest.raises(UsageError, match="not an empty folder"):
+    with pytest.raises(UsageError, match="not empty"):
         adapt(load(data), load_bundle(bundle), tmp_path / "mine")
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["note.txt"]
 

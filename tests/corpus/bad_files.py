@@ -293,7 +293,10 @@ def recursion() -> Iterator[tuple[str, bytes]]:
 
 def _empty_extents() -> bytes:
     """A table of items each of which has 65,535 extents of no bytes: hundreds of millions in 60 KB."""
-    box = lambda kind, content: struct.pack(">I", 8 + len(content)) + kind + content  # noqa: E731
+
+    def box(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(content)) + kind + content
+
     entry = box(b"infe", struct.pack(">BxxxHH", 2, 7, 0) + b"Exif\0")
     listed = box(b"iinf", bytes(4) + struct.pack(">H", 1) + entry)
     located = box(

@@ -38,6 +38,7 @@ def write_bundle(
     no_sign: float = 0.3,
     max_miss: float = 0.05,
     max_side: int = 64,
+    fitted: bool = True,
 ) -> Path:
     """A bundle whose output is the weighted sum of the normalised channel means: redder is more AI."""
     folder.mkdir(parents=True)
@@ -49,7 +50,7 @@ def write_bundle(
         input=INPUT,
         calibration=CalibrationConfig(slope=slope, intercept=intercept, fitted_on="nothing"),
         thresholds=ThresholdsConfig(
-            ai=ai, no_sign=no_sign, max_fpr=0.01, max_miss=max_miss, chosen_on="nothing"
+            fitted=fitted, ai=ai, no_sign=no_sign, max_fpr=0.01, max_miss=max_miss, chosen_on="nothing"
         ),
         domain=DomainConfig(min_side=8, max_side=max_side, content="coloured squares", automatic=False),
         limits=("It knows colours only.",),

@@ -6,6 +6,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +308,25 @@ def small_evaluation(place: Path, **options: Any) -> Evaluation:
     return evaluate(data, load_bundle(place / "model"), resamples=100, **options)
 
 
+def test_measuring_and_calibrating_need_no_torch(place: Path, tmp_path: Path) -> None:
+    model = ["--model", str(place / "model")]
+    commands = [
+        ["evaluate", str(place / "data"), *model, "--output", str(tmp_path / "out"), *QUICK],
+        ["calibrate", str(place / "data"), *model, "--output", str(tmp_path / "new"), "--max-fpr", "0.1"],
+    ]
+    for arguments in commands:
+        code = (
+            "import sys\nfrom fauxto.cli import main\n"
+            "try:\n    main()\nfinally:\n    print('torch' in sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("False\n")
+    assert (tmp_path / "out" / "report.html").is_file() and (tmp_path / "new" / "config.json").is_file()
+
+
 def test_the_report_needs_nothing_beside_itself(output: Path) -> None:
     page = re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,", (output / "report.html").read_text())
     assert "//" not in page  # no address, with or without a scheme
@@ -385,6 +406,18 @@ def test_data_wholly_outside_the_domain_are_all_abstentions(place: Path, tmp_pat
     assert found.metrics.result.scored == 0
     assert found.metrics.result.verdicts.abstentions.value == 1
     assert found.metrics.result.figures.accuracy.value is None
+
+
+def test_a_model_without_thresholds_is_compared_by_its_scores_alone(place: Path, tmp_path: Path) -> None:
+    imported = load_bundle(write_bundle(tmp_path / "imported", fitted=False, ai=1.0, no_sign=0.0))
+    small_evaluation(place, compare=imported).write(tmp_path / "out")
+    found = Metrics.model_validate_json((tmp_path / "out" / "metrics.json").read_text())
+    assert found.comparison is not None
+    second = found.comparison.second
+    assert (second.model.ai_threshold, second.model.no_sign_threshold) == (None, None)
+    assert second.verdicts.abstentions.value == 1
+    assert second.figures.auroc == found.result.figures.auroc
+    assert "no thresholds are set" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_limit_keeps_every_class_and_source_and_depends_on_the_seed(place: Path) -> None:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from fauxto.evaluate.calibration import fit_platt, threshold_allowing, threshold_for_fpr, threshold_missing
+from fauxto.evaluate.calibration import (
+    fit_platt,
+    threshold_allowing,
+    threshold_for_fpr,
+    threshold_for_fpr_of_groups,
+    threshold_missing,
+)
 from fauxto.evaluate.intervals import (
     allowed_errors,
     clopper_pearson,
@@ -107,3 +113,34 @@ def test_bootstrap_intervals_cover_about_95_percent() -> None:
 def test_an_interval_holds_its_own_estimate_and_ignores_undefined_resamples() -> None:
     assert percentile_interval(0.1, np.array([0.2, 0.3, np.nan])) == pytest.approx((0.1, 0.2975))
     assert percentile_interval(0.4, np.array([np.nan])) == (0.4, 0.4)
+
+
+def test_a_threshold_for_groups_allows_for_the_groups_that_were_not_drawn() -> None:
+    """One group of twenty scores high: few images are flagged in all, but the next groups may be like it."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20).astype(str), 100)
+    scores = rng.uniform(0, 0.5, 2000)
+    scores[groups == "7"] += 0.4
+    naive = threshold_for_fpr(scores, 0.01)
+    bounded = threshold_for_fpr_of_groups(scores, groups, 0.01)
+    assert (scores >= naive).mean() <= 0.01
+    assert bounded > naive
+    assert (scores >= bounded).mean() < 0.005
+    # Where all groups are alike it is hardly stricter.
+    alike = rng.uniform(0, 1, 2000)
+    assert threshold_for_fpr_of_groups(alike, groups, 0.01) - threshold_for_fpr(alike, 0.01) < 0.01
+
+
+def test_a_threshold_for_groups_keeps_its_promise_on_new_groups() -> None:
+    """On new groups the old ones' rate is exceeded every other time, the bound seldom."""
+    rng = np.random.default_rng(1)
+    kept, naive = 0, 0
+    for _ in range(60):
+        means = rng.normal(0.3, 0.1, 40)
+        seen = rng.normal(np.repeat(means, 30), 0.05).clip(0, 1)
+        threshold = threshold_for_fpr_of_groups(seen, np.repeat(np.arange(40), 30).astype(str), 0.05)
+        fresh = rng.normal(rng.normal(0.3, 0.1, 4000), 0.05).clip(0, 1)
+        kept += (fresh >= threshold).mean() <= 0.05
+        naive += (fresh >= threshold_for_fpr(seen, 0.05)).mean() <= 0.05
+    assert kept >= 45
+    assert naive <= 36

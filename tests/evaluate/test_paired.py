@@ -95,6 +95,12 @@ def test_mcnemar_of_11_against_1_by_hand() -> None:
     assert found.p_value == pytest.approx(2 * (1 + 12) / 2**12)  # 0.00634765625
 
 
+def test_mcnemar_gives_the_published_p_values() -> None:
+    # Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91 (2013): the exact conditional test
+    # of airway hyper-responsiveness before and after stem cell transplantation (Bentur et al. 2009): 0.070.
+    assert mcnemar(*rights(1, 1, 7)).p_value == pytest.approx(0.070, abs=5e-4)
+
+
 @pytest.mark.parametrize(("only_first", "only_second"), [(121, 59), (86, 150), (28, 35), (3, 3)])
 def test_mcnemar_is_the_exact_binomial_test_of_the_disagreements(only_first: int, only_second: int) -> None:
     expected = binomtest(only_first, only_first + only_second, 0.5).pvalue

@@ -225,6 +225,50 @@ def test_two_preprocessors_that_disagree(
     assert "image_std" in refused(capsys, source, tmp_path / "b")
 
 
+CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize("contradicted_by", ["onnx/preprocessor_config.json", "config.json"])
+@pytest.mark.parametrize("chosen", [CLIP, IMAGENET])
+def test_clips_or_imagenets_normalisation_is_asked_and_then_compared(
+    contradicted_by: str,
+    chosen: tuple[list[float], list[float]],
+    source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own, other = source / "preprocessor_config.json", source / contradicted_by
+    edit(own, image_mean=CLIP[0], image_std=CLIP[1])
+    if other.name == own.name:
+        other.parent.mkdir()
+        shutil.copy(own, other)
+        edit(other, image_mean=IMAGENET[0], image_std=IMAGENET[1])
+    else:
+        edit(other, pretrained_cfg={"mean": IMAGENET[0], "std": IMAGENET[1]})
+    assert "--mean" in refused(capsys, source, tmp_path / "b")
+    # Half an answer leaves the other half open; another one settles nothing.
+    mean, std = (",".join(map(str, values)) for values in chosen)
+    assert "--std" in refused(capsys, source, tmp_path / "b", "--mean", mean)
+    assert "--mean" in refused(capsys, source, tmp_path / "b", "--side", SIDE)
+    options = ("--output", tmp_path / "b", "--mean", mean, "--std", std)
+    result = fauxto(capsys, "models", "import", source, *options)
+    assert result.code == 0, result.err
+    assert "Greatest difference to the source's own pipeline" in result.out
+    edit(own, image_mean=chosen[0], image_std=chosen[1])
+    assert bundle_scores(tmp_path / "b") == pytest.approx(own_scores(source), abs=1e-3)
+
+
+def test_another_preprocessing_than_the_sources_is_not_compared(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--output", tmp_path / "b", "--interpolation", "nearest")
+    result = fauxto(capsys, "models", "import", source, *options)
+    assert result.code == 0, result.err
+    assert "Not compared" in result.out
+    assert "not compared" in (tmp_path / "b" / "MODEL_CARD.md").read_text()
+
+
 def test_pickles_are_never_loaded(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (source / "model.safetensors").unlink()
     torch.save({}, source / "pytorch_model.bin")
@@ -307,7 +351,7 @@ def on_the_hub(monkeypatch: pytest.MonkeyPatch, source: Path, **more: int) -> di
     def model_info(_: object, repository: str, *, revision: str, files_metadata: bool) -> ModelInfo:
         asked.update(repository=repository, revision=revision)
         siblings = [{"rfilename": name, "size": size} for name, size in sizes.items()]
-        return ModelInfo(id=repository, sha="0123abc", siblings=siblings)
+        return ModelInfo(id=repository, sha="0123abc", siblings=siblings)  # type: ignore[no-untyped-call]
 
     def snapshot(repository: str, *, revision: str, local_dir: Path, allow_patterns: list[str]) -> None:
         asked.update(fetched=(repository, revision), patterns=allow_patterns)

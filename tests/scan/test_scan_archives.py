@@ -21,27 +21,9 @@ from fauxto.images import Limits
 from fauxto.scan import containers
 from fauxto.scan.containers import contents
 from fauxto.scan.found import Found, Skipped, kind_of, stamp_of
-from scan_runs import lines, png
+from scan_runs import lines, png, tar_of, zip_of
 
 LIMITS = Limits()
-
-
-def tar_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in members.items():
-            header = tarfile.TarInfo(name)
-            header.size = len(data)
-            tar.addfile(header, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def zip_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 PACKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
-import tarfile
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 
 from command import fauxto
-from scan_runs import lines, png, stored
+from scan_runs import lines, png, stored, tar_of, zip_of
 
 IMAGES = {
     "photos/a.png": png(255),
@@ -23,24 +21,6 @@ IMAGES = {
     "photos/notes.txt": b"no image",
     "photos/z.png": png(128),
 }
-
-
-def tar_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in members.items():
-            header = tarfile.TarInfo(name)
-            header.size = len(data)
-            tar.addfile(header, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def zip_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 def parquet_of(images: list[bytes]) -> bytes:

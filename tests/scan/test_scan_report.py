@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from command import fauxto
+from fauxto.report.writer import name_of
 
 
 def test_one_page_holds_every_result_and_reaches_for_nothing(
@@ -29,6 +31,41 @@ def test_one_page_holds_every_result_and_reaches_for_nothing(
     assert page.count("data:image/") >= 2
     assert not re.search(r"""(src=["']?|<link[^>]*|url\(["']?)https?:""", page)
     assert "default-src 'none'" in html.unescape(page)
+
+
+def test_it_can_be_passed_on_since_it_names_no_folder(
+    tmp_path: Path, bright_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir()
+    Image.new("RGB", (32, 32)).save(folder / "a.png")
+    with zipfile.ZipFile(folder / "holiday.zip", "w") as archive:
+        archive.write(folder / "a.png", "hidden-away/a.png")
+        archive.writestr("hidden-away/torn.png", b"\x89PNG")
+    (folder / "torn.zip").write_bytes((folder / "holiday.zip").read_bytes()[:100])
+    report = tmp_path / "report.html"
+    inputs = (folder / "a.png", folder / "holiday.zip", folder / "torn.zip", folder / "gone.png")
+    assert fauxto(capsys, "scan", *inputs, "--model", bright_bundle, "--report", report).code == 2
+    page = html.unescape(report.read_text(encoding="utf-8"))
+    names = re.findall(r'<th scope="row" data-sort="([^"]+)"', page)
+    assert names == ["a.png", "a.png (2)", "torn.png", "torn.zip", "gone.png"]
+    for word in ("private", "hidden-away", tmp_path.name):
+        assert word not in page
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/home/somebody/pictures/a.png", "a.png"),
+        ("https://pictures.example/folder/a.png?token=secret", "a.png"),
+        ("s3://bucket/folder/a.png", "a.png"),
+        ("folder/shard.tar::inner/a.png", "a.png"),
+        ("folder/table.parquet#12", "table.parquet#12"),
+        ("-", "-"),
+    ],
+)
+def test_a_name_is_the_last_part_of_a_path(path: str, name: str) -> None:
+    assert name_of(path) == name
 
 
 def test_it_does_not_go_with_a_folder_of_parts(

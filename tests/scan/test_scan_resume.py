@@ -149,20 +149,15 @@ def test_a_full_disk_under_one_file_is_one_line(few: Path, bright_bundle: Path) 
     assert "No space left" in full.stderr and len(full.stderr.splitlines()) == 1
 
 
+def in_parts(folder: Path, model: Path, output: Path) -> tuple[object, ...]:
+    """A scan that stores three parts and can be gone on with."""
+    return ("scan", folder, "--model", model, "--output", output, "--resume", "--part-size", 40)
+
+
 def test_what_comes_and_goes_meanwhile_changes_no_stored_record(
     capsys: pytest.CaptureFixture[str], few: Path, bright_bundle: Path, tmp_path: Path
 ) -> None:
-    scan = (
-        "scan",
-        few,
-        "--model",
-        bright_bundle,
-        "--output",
-        tmp_path / "out",
-        "--resume",
-        "--part-size",
-        40,
-    )
+    scan = in_parts(few, bright_bundle, tmp_path / "out")
     fauxto(capsys, *scan)
     before = stored(tmp_path / "out")
     parts(tmp_path / "out")[2].unlink()  # as if the scan had been killed there
@@ -179,17 +174,7 @@ def test_what_comes_and_goes_meanwhile_changes_no_stored_record(
 def test_a_part_that_was_removed_is_made_again(
     capsys: pytest.CaptureFixture[str], few: Path, bright_bundle: Path, tmp_path: Path
 ) -> None:
-    scan = (
-        "scan",
-        few,
-        "--model",
-        bright_bundle,
-        "--output",
-        tmp_path / "out",
-        "--resume",
-        "--part-size",
-        40,
-    )
+    scan = in_parts(few, bright_bundle, tmp_path / "out")
     fauxto(capsys, *scan)
     before = stored(tmp_path / "out")
     parts(tmp_path / "out")[1].unlink()
@@ -214,17 +199,7 @@ def test_going_on_with_other_options_is_refused(
     changed: tuple[object, ...],
     named: str,
 ) -> None:
-    scan = (
-        "scan",
-        few,
-        "--model",
-        bright_bundle,
-        "--output",
-        tmp_path / "out",
-        "--resume",
-        "--part-size",
-        40,
-    )
+    scan = in_parts(few, bright_bundle, tmp_path / "out")
     fauxto(capsys, *scan)
     result = fauxto(capsys, *scan, *changed)
     assert result.code == 2 and named in result.err and len(result.err.splitlines()) == 1

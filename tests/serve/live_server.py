@@ -41,9 +41,11 @@ class LiveServer:
 
 
 @contextmanager
-def running(settings: Settings, *, head_seconds: float = 20.0) -> Iterator[LiveServer]:
+def running(
+    settings: Settings, *, head_seconds: float = 20.0, connections: int = 800
+) -> Iterator[LiveServer]:
     """Serve until the block ends."""
-    protocol = type("Protocol", (PatientProtocol,), {"seconds": head_seconds})
+    protocol = type("Protocol", (PatientProtocol,), {"seconds": head_seconds, "most": connections})
     app = create_app(settings)
     config = uvicorn.Config(
         app, http=protocol, ws="none", log_config=None, access_log=False, server_header=False
@@ -71,6 +73,18 @@ def picture(value: int = 255, size: tuple[int, int] = (16, 16), kind: str = "PNG
     buffer = io.BytesIO()
     Image.new("RGB", size, (value,) * 3).save(buffer, kind)
     return buffer.getvalue()
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> str:
+    """Check a problem response (RFC 9457); its sentence for a person."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert body["type"] == f"urn:fauxto:problem:{code}"
+    assert body["title"]
+    return str(body["detail"])
 
 
 def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes]]]:

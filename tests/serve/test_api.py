@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 from fauxto import Detector
 from fauxto.record import Record
 from fauxto.serve.settings import Settings
-from live_server import LiveServer, files, picture, running
+from live_server import LiveServer, files, multipart, picture, problem, running
 
 BLACK, GREY, WHITE = 0, 128, 255
 
@@ -35,18 +36,6 @@ def server(bright_bundle: Path) -> Iterator[LiveServer]:
 def client(server: LiveServer) -> Iterator[httpx.Client]:
     with server.client() as one:
         yield one
-
-
-def problem(answer: httpx.Response, status: int, code: str) -> str:
-    """Check a problem response (RFC 9457); its sentence for a person."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == status
-    assert body["code"] == code
-    assert body["type"] == f"urn:fauxto:problem:{code}"
-    assert body["title"]
-    return str(body["detail"])
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -137,6 +126,16 @@ class TestRefusals:
     def test_a_multipart_body_without_its_boundary(self, client: httpx.Client) -> None:
         headers = {"Content-Type": "multipart/form-data"}
         problem(client.post("/v1/scan", content=b"--x", headers=headers), 400, "bad-request")
+
+    def test_a_body_that_ends_within_a_file_is_refused_and_not_judged_in_part(
+        self, client: httpx.Client
+    ) -> None:
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        _, whole = multipart(picture())
+        begin = b'--edge\r\nContent-Disposition: form-data; name="files"; filename="b.png"\r\n\r\nabc'
+        for cut in (whole[:-20], whole.removesuffix(b"--edge--\r\n") + begin):
+            answer = client.post("/v1/scan", content=cut, headers=headers)
+            assert "ends too early" in problem(answer, 400, "bad-request")
 
     def test_more_files_than_one_request_may_have(self, client: httpx.Client) -> None:
         problem(client.post("/v1/scan", files=files(*[picture()] * 9)), 413, "too-many-files")
@@ -243,6 +242,15 @@ class TestAnswers:
         answer = client.post("/v1/scan", files=files(picture()), headers=foreign)
         problem(answer, 403, "cross-origin")
         assert "access-control-allow-origin" not in client.get("/v1/models", headers=foreign).headers
+
+    def test_an_upload_never_goes_to_the_disk(
+        self, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def rollover(_file: object) -> None:
+            raise AssertionError("an upload was about to be written to the disk")
+
+        monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rollover)
+        problem(client.post("/v1/scan", files=files(bytes(2_000_000))), 413, "too-large")
 
     def test_only_verdicts_are_logged(self, client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level("INFO"):

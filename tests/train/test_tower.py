@@ -19,12 +19,14 @@ from safetensors.numpy import save_file
 
 from fauxto import Detector
 from fauxto.errors import UsageError
+from fauxto.heatmap import contributions
 from fauxto.models import load_bundle
 from fauxto.train.run import Options, run
 from fauxto.train.tower.clip import read_tower
 from fauxto.train.tower.export import int4, int8, restored
 from fauxto.train.tower.heads import fit_heads, held_out_heads, held_out_logits, origin_weights
 from fauxto.train.tower.pictures import load_pictures
+from fauxto.train.tower.views import loosely_cropped
 
 SIDE = 32
 
@@ -114,6 +116,11 @@ def recipe(path: Path, **changes: object) -> Path:
     return path
 
 
+def faces_section() -> dict[str, object]:
+    domain = {"min_side": 16, "max_side": 4096, "content": "test faces", "automatic": False}
+    return {"name": "tiny", "version": "0.1.0", "faces": True, "domain": domain}
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a gate."""
@@ -149,10 +156,24 @@ def test_what_is_no_photograph_gets_no_score(finished: Path) -> None:
 
 def test_the_file_holds_integers_and_gives_features(finished: Path) -> None:
     graph = onnx.load(finished / "bundle" / "model.onnx").graph
-    assert [output.name for output in graph.output] == ["logit", "features", "photograph"]
+    assert [output.name for output in graph.output] == ["logit", "features", "cells", "photograph"]
     large = [item for item in graph.initializer if np.prod(item.dims) > 100_000]
     assert large
     assert {item.data_type for item in large} == {onnx.TensorProto.INT8}
+
+
+def test_cells_tell_which_part_speaks_for_ai(finished: Path) -> None:
+    """Their mean is the picture's own logit, and a tinted half stands out."""
+    bundle = load_bundle(finished / "bundle")
+    rng = np.random.default_rng(3)
+    halves = np.concatenate([picture(False, rng)[:32, :16], picture(True, rng)[:32, :16]], axis=1)
+    cells = bundle.cells(halves)
+    assert cells is not None and cells.shape == (2, 2)
+    calibration = bundle.config.calibration
+    logit = calibration.slope * bundle.logits([halves])[0] + calibration.intercept
+    assert cells.mean() == pytest.approx(logit, abs=1e-3)
+    assert cells[:, 1].min() > cells[:, 0].max()
+    assert np.array_equal(contributions(bundle, halves), cells)
 
 
 def test_a_second_run_takes_features_from_the_cache(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,12 +190,44 @@ def test_four_bits_halve_the_file(finished: Path, tmp_path: Path) -> None:
     options = Options(weights=finished.parent / "clip.safetensors")
     data = [finished.parent / "pictures.parquet"]
     bundle = run(
-        recipe(tmp_path / "recipe.yaml", net=net, folds=4, chains=[]), data, tmp_path / "run", options
+        recipe(tmp_path / "recipe.yaml", net=net, folds=4, rungs=[]), data, tmp_path / "run", options
     )
     assert bundle is not None
+    assert "held-out folds" in json.loads((bundle / "metrics.json").read_text())
     smaller = (bundle / "model.onnx").stat().st_size
     assert smaller < 0.62 * (finished / "bundle" / "model.onnx").stat().st_size
     assert load_bundle(bundle).self_test() < 1e-3
+
+
+def test_the_threshold_holds_on_loosely_cropped_faces_too(finished: Path, tmp_path: Path) -> None:
+    options = Options(weights=finished.parent / "clip.safetensors")
+    head = {"draws": 0, "loose": 1, "l2": 0.01}
+    bundle = run(
+        recipe(tmp_path / "recipe.yaml", head=head, rungs=["jpeg-70"], bundle=faces_section()),
+        [finished.parent / "pictures.parquet"],
+        tmp_path / "run",
+        options,
+    )
+    assert bundle is not None
+    metrics = json.loads((bundle / "metrics.json").read_text())
+    assert set(metrics["held-out origins"]) == {"clean", "loose", "jpeg-70"}
+    assert "loosely cropped" in (bundle / "MODEL_CARD.md").read_text()
+    assert metrics["photographs called ai, by view"]["loose"] == 0
+    assert set(metrics["verdicts that flip"]) == {"loose", "jpeg-70"}
+    assert 0 <= metrics["calibration error"] <= 1
+
+
+def test_a_loose_crop_keeps_most_of_the_face() -> None:
+    """Whatever the face's size in the picture was, a mark in its middle stays near the middle."""
+    face = np.full((256, 256, 3), 128, np.uint8)
+    face[118:138, 118:138] = 255
+    for seed in range(40):
+        seen = loosely_cropped(face, np.random.default_rng(seed)).astype(float).mean(2)
+        bright = np.argwhere(seen > 200)
+        middle = bright.mean(0) / seen.shape
+        assert seen.shape[0] == seen.shape[1]
+        assert np.abs(middle - 0.5).max() < 0.1
+        assert 0.05 < np.sqrt(len(bright)) / len(seen) < 0.11
 
 
 @pytest.mark.parametrize("store", [int4, int8])
@@ -221,6 +274,9 @@ def test_options_that_would_be_ignored_are_errors(finished: Path, tmp_path: Path
     ):
         with pytest.raises(UsageError, match=word):
             run(plain, data, tmp_path / "out", options)
+    for section in ({"rungs": ["blurry"]}, {"bundle": {**faces_section(), "flip_average": True}}):
+        with pytest.raises(UsageError, match=r"no such degradation|not for a tower"):
+            run(recipe(tmp_path / "r.yaml", **section), data, tmp_path / "out", Options(weights=weights))
     gated = recipe(tmp_path / "gated.yaml", gate={})
     with pytest.raises(UsageError, match="--others"):
         run(gated, data, tmp_path / "out", Options(weights=weights))

@@ -382,6 +382,29 @@ def test_workers_change_nothing_about_the_batches(recipe: Recipe) -> None:
     assert all(torch.equal(a[0], b[0]) for a, b in zip(alone, shared, strict=True))
 
 
+def test_thresholds_of_a_finished_bundle_are_chosen_anew(
+    capsys: pytest.CaptureFixture[str], recipe_file: Path, tree: Path, tmp_path: Path
+) -> None:
+    command = ("train", recipe_file, "--data", tree, "--output")
+    assert fauxto(capsys, *command, tmp_path / "first").code == 0
+    stricter = tmp_path / "stricter.yaml"
+    stricter.write_text(RECIPE.replace("version: 0.0.1", "version: 0.0.2\n  max_miss: 0.2"))
+    first = tmp_path / "first" / "bundle"
+    again = ("train", stricter, "--data", tree, "--output", tmp_path / "second", "--bundle", first)
+    assert fauxto(capsys, *again).code == 0
+    before, after = load_bundle(first), load_bundle(tmp_path / "second" / "bundle")
+    assert after.config.model_sha256 == before.config.model_sha256
+    assert after.config.version == "0.0.2"
+    assert after.config.thresholds.ai == pytest.approx(before.config.thresholds.ai, abs=1e-5)
+    assert after.config.thresholds.no_sign > before.config.thresholds.no_sign
+    runs = [json.loads((bundle.folder / "metrics.json").read_text())["run"] for bundle in (before, after)]
+    assert runs[0] == runs[1], "what is known of the training stays"
+    stricter.write_text(RECIPE.replace("name: tiny", "name: other"))
+    refused = fauxto(capsys, *again)
+    assert refused.code == 2 and "recipe" in refused.err
+    assert fauxto(capsys, *again, "--devices", "2").code == 2
+
+
 def test_a_net_that_has_learnt_nothing_becomes_no_bundle(recipe: Recipe) -> None:
     labels = np.array([0, 1] * 20)
     upside_down = ValidationLogits(np.where(labels == 1, -1.0, 1.0), labels, {})

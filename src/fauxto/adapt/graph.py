@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import onnx
 
 FEATURES = "features"
+CELLS = "cells"
 PREFIX = "adapted"
 
 
@@ -51,6 +52,10 @@ def with_addition(model: Path, addition: Addition, slope: float) -> bytes:
         raise BundleError(
             f"{printable(str(model))}: has no output named {FEATURES!r}, so it cannot be adapted"
         )
+    # What was added cannot be told patch by patch, so the heatmap has to find it by hiding parts.
+    kept = [one for one in graph.output if one.name != CELLS]
+    del graph.output[:]
+    graph.output.extend(kept)
     mark = f"{PREFIX}{sum(one.name.endswith('/weights') for one in graph.initializer) + 1}"
     names = {part: f"{mark}/{part}" for part in ("before", "weights", "bias", "product", "sum", "added")}
     _rename(graph, logit.name, names["before"])

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +24,15 @@ from fauxto.adapt.addition import (
 )
 from fauxto.adapt.graph import FEATURES, require_onnx, with_addition
 from fauxto.data.dataset import Dataset, content_fingerprint
-from fauxto.errors import BundleError, DataError, UsageError
+from fauxto.errors import BundleError, DataError
 from fauxto.evaluate.intervals import upper_bound
 from fauxto.images import printable
 from fauxto.models.bundle import Bundle, load_bundle, read_json
 from fauxto.models.config import BundleConfig
 from fauxto.models.golden import golden_images
-from fauxto.models.preprocess import batch_input
+from fauxto.models.preprocess import normalise
+from fauxto.models.views import look
+from fauxto.models.writing import new_folder, require_free, write_json
 
 LEAST = 10
 """Images of each class that are asked for: FSD (2025) took ten of a generator."""
@@ -52,7 +50,7 @@ class Described:
         groups: the pair that an image belongs to, or a name of its own.
         rows: positions in the data set.
         fingerprint: of the images.
-        left_out: images outside the model's domain, copies, and unreadable ones.
+        left_out: images outside the model's domain or with nothing to judge in them, copies, unreadable ones.
     """
 
     features: Features
@@ -117,41 +115,50 @@ def describe(dataset: Dataset, bundle: Bundle, progress: Callable[[int], object]
         raise BundleError(
             f"{bundle.config.name}: its model gives no features and cannot be adapted; take another --model"
         )
-    rows, hashes, parts, pixels = [], list[str](), list[tuple[Features, Numbers]](), list[NDArray[np.uint8]]()
-    seen: set[str] = set()
+    used, owners = dict[str, int](), list[int]()  # the row of each image that is used, by its hash
+    parts, squares = list[tuple[Features, Numbers]](), list[NDArray[np.uint8]]()
     for row, image in dataset.decoded():
-        fits = bundle.config.domain.fits(image.width, image.height)
-        if fits and image.sha256 not in seen:
-            seen.add(image.sha256)
-            rows.append(row)
-            hashes.append(image.sha256)
-            pixels.append(image.pixels)
-        if len(pixels) == _BATCH:
-            parts.append(_run(bundle, pixels))
-            pixels = []
+        new = image.sha256 not in used and bundle.config.domain.fits(image.width, image.height)
+        views = look(image.pixels, bundle.config).squares if new else ()
+        if len(views):
+            owners += [len(used)] * len(views)
+            used[image.sha256] = row
+            squares += list(views)
+        if len(squares) >= _BATCH:
+            parts.append(_run(bundle, squares))
+            squares = []
         if progress is not None:
             progress(row + 1)
-    if pixels:
-        parts.append(_run(bundle, pixels))
+    if squares:
+        parts.append(_run(bundle, squares))
+    rows = list(used.values())
     if not rows:
         raise DataError(f"{dataset.location}: no image in it that {bundle.config.name} is made for")
+    features, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
+    decisive = _highest(np.array(owners), logits)
     calibration, labels = bundle.config.calibration, dataset.labels[rows].astype(np.int64)
     return Described(
-        features=np.concatenate([features for features, _ in parts]),
-        log_odds=calibration.slope * np.concatenate([logits for _, logits in parts]) + calibration.intercept,
+        features=features[decisive],
+        log_odds=calibration.slope * logits[decisive] + calibration.intercept,
         labels=labels,
         groups=tuple(dataset[row].pair or f"image {row}" for row in rows),
         rows=tuple(rows),
-        fingerprint=content_fingerprint(hashes, labels.tolist()),
+        fingerprint=content_fingerprint(list(used), labels.tolist()),
         left_out=len(dataset) - len(rows),
     )
 
 
-def _run(bundle: Bundle, pixels: list[NDArray[np.uint8]]) -> tuple[Features, Numbers]:
-    """Features (N, D) and logits (N,)."""
+def _highest(owners: NDArray[np.int64], logits: Numbers) -> NDArray[np.int64]:
+    """Which square stands for each image, the one with the highest logit, as in the detector."""
+    order = np.lexsort((logits, owners))
+    return np.asarray(order[np.r_[owners[order][1:] != owners[order][:-1], True]])
+
+
+def _run(bundle: Bundle, squares: list[NDArray[np.uint8]]) -> tuple[Features, Numbers]:
+    """Features (N, D) and logits (N,) of squares of the model's side."""
     session = bundle.session
     names = [session.get_outputs()[0].name, FEATURES]
-    batch = batch_input(pixels, bundle.config.input)
+    batch = normalise(np.stack(squares), bundle.config.input)
     logits, features = session.run(names, {session.get_inputs()[0].name: batch})
     logits, features = np.asarray(logits, np.float64).reshape(-1), np.asarray(features, np.float64)
     if not (np.isfinite(features).all() and np.isfinite(logits).all()):
@@ -221,10 +228,7 @@ def adapt(
         BundleError: the model gives no features, or not its golden scores on this machine.
     """
     require_onnx()
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UsageError(
-            f"{printable(str(output))}: exists and is not an empty folder; choose another --output"
-        )
+    require_free(output)
     bundle.self_test()
     found = describe(dataset, bundle, progress)
     counts = {name: int((found.labels == label).sum()) for label, name in ((1, "AI-generated"), (0, "other"))}
@@ -272,39 +276,19 @@ def _write(bundle: Bundle, config: BundleConfig, model: bytes, adaptation: Adapt
     """Write the five files beside `output`, check them, and only then give them that name."""
     metrics = read_json(bundle.folder / "metrics.json") | {"adaptation": asdict(adaptation)}
     card = (bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8", errors="replace")
-    partial = output.with_name(f".{output.name}.partial-{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
-        try:
-            (partial / "model.onnx").write_bytes(model)
-            (partial / "MODEL_CARD.md").write_text(
-                _card(card, bundle.config, config, adaptation), encoding="utf-8"
-            )
-            for name, content in (
-                ("config.json", config.model_dump(mode="json")),
-                ("metrics.json", metrics),
-                ("golden.json", {"scores": []}),
-            ):
-                _write_json(partial / name, content)
-            # The old model has just given its golden scores here, and what was added is one product.
-            scores = load_bundle(partial).scores(golden_images(config.input.side))
-            golden = {"evaluator": "onnxruntime", "scores": [round(float(one), 7) for one in scores]}
-            _write_json(partial / "golden.json", golden)
-            load_bundle(partial).self_test()
-            if output.is_dir():
-                output.rmdir()
-            partial.rename(output)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"{printable(str(output))}: cannot be written ({error.strerror}); choose another --output"
-        ) from error
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with new_folder(output) as partial:
+        (partial / "model.onnx").write_bytes(model)
+        (partial / "MODEL_CARD.md").write_text(
+            _card(card, bundle.config, config, adaptation), encoding="utf-8"
+        )
+        write_json(partial / "config.json", config.model_dump(mode="json"))
+        write_json(partial / "metrics.json", metrics)
+        write_json(partial / "golden.json", {"scores": []})  # a bundle is complete or not loaded
+        # The old model has just given its golden scores here, and what was added is one product.
+        scores = load_bundle(partial).scores(golden_images(config.input.side))
+        golden = {"evaluator": "onnxruntime", "scores": [round(float(one), 7) for one in scores]}
+        write_json(partial / "golden.json", golden)
+        load_bundle(partial).self_test()
 
 
 def _card(card: str, old: BundleConfig, new: BundleConfig, found: Adaptation) -> str:

@@ -71,10 +71,7 @@ def models(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     for folder, config in zip(folders, configs, strict=True):
         domain, thresholds = config.domain, config.thresholds
-        print(
-            f"{config.name} {config.version}: {domain.content}; "
-            f"sides of {domain.min_side} to {domain.max_side} px"
-        )
+        print(f"{config.name} {config.version}: {domain.content}; sides of {domain.sides}")
         print(f"    ai at or above {thresholds.ai:.4f}, no-sign below {thresholds.no_sign:.4f}")
         print(f"    used by --model auto: {'yes' if domain.automatic else 'no'}; licence {config.licence}")
         print(f"    card: {folder / 'MODEL_CARD.md'}")

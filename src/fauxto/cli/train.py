@@ -59,6 +59,13 @@ def train(
     epochs_now: Annotated[
         int | None, typer.Option(min=1, help="Stop after this many epochs in all, to resume later.")
     ] = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            help="Name or folder of a finished bundle of this recipe: only its calibration and thresholds "
+            "are chosen anew."
+        ),
+    ] = None,
     devices: Annotated[
         int, typer.Option(min=1, help="GPUs, or processes on a CPU; more than one trains by DDP.")
     ] = 1,
@@ -87,13 +94,14 @@ def train(
         devices=devices,
         resume=resume,
         epochs_now=epochs_now,
+        bundle=bundle,
     )
-    bundle = run(recipe, data, output, options)
-    if bundle is None:
+    made = run(recipe, data, output, options)
+    if made is None:
         if epochs_now is not None:
             print(f"stopped after {epochs_now} epochs; go on with --resume")
         return
-    print(f"bundle: {printable(str(bundle))}")
+    print(f"bundle: {printable(str(made))}")
     report = output / "test" / "report.html"
     if report.is_file():
         print(f"test report: {printable(str(report))}")

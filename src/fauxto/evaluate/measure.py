@@ -125,12 +125,13 @@ def measure(config: BundleConfig, scores: ModelScores, found: Pass, bootstrap: B
 
 def model_info(config: BundleConfig) -> ModelInfo:
     """Which model it is."""
+    fitted = config.thresholds.fitted
     return ModelInfo(
         name=config.name,
         version=config.version,
         sha256=config.model_sha256,
-        ai_threshold=config.thresholds.ai,
-        no_sign_threshold=config.thresholds.no_sign,
+        ai_threshold=config.thresholds.ai if fitted else None,
+        no_sign_threshold=config.thresholds.no_sign if fitted else None,
     )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
@@ -18,10 +15,10 @@ from fauxto.errors import DataError, UsageError
 from fauxto.evaluate.calibration import fit_platt, threshold_allowing, threshold_missing
 from fauxto.evaluate.intervals import allowed_errors, needed, upper_bound
 from fauxto.evaluate.scoring import Pass, score
-from fauxto.images import printable
 from fauxto.models.bundle import Bundle, load_bundle, read_json, sigmoid
 from fauxto.models.config import BundleConfig, CalibrationConfig, ThresholdsConfig
 from fauxto.models.golden import golden_images
+from fauxto.models.writing import new_folder, require_free, write_json
 
 # Golden scores are stored with seven decimals. Where a score is this close to 0 or 1 they leave too few
 # digits of the raw output to apply another calibration to.
@@ -114,7 +111,7 @@ def recalibrate(
     """
     if not 0 < max_fpr < 1:
         raise UsageError(f"--max-fpr must lie between 0 and 1, not {max_fpr:g}")
-    _require_free(output)
+    require_free(output)
     bundle.self_test()
     sample = _sample(dataset, bundle, progress)
     _require_enough(sample, dataset, bundle.config, max_fpr)
@@ -122,15 +119,6 @@ def recalibrate(
     found = _summary(sample, dataset, config, max_fpr)
     _write(bundle, config, found, output)
     return found
-
-
-def _require_free(output: Path) -> None:
-    name = printable(str(output))
-    if output.is_dir():
-        if any(output.iterdir()):
-            raise UsageError(f"{name}: exists and is not empty; choose another --output")
-    elif output.exists() or output.is_symlink():
-        raise UsageError(f"{name}: is not a folder; choose another --output")
 
 
 def _sample(dataset: Dataset, bundle: Bundle, progress: Callable[[int], object] | None) -> _Sample:
@@ -301,29 +289,13 @@ def _write(bundle: Bundle, config: BundleConfig, found: Recalibration, output: P
     """Write the five files beside `output`, check them, and only then give them that name."""
     metrics = read_json(bundle.folder / "metrics.json") | {"recalibration": asdict(found)}
     card = (bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8", errors="replace")
-    partial = output.with_name(f".{output.name}.partial-{os.getpid()}")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
-        try:
-            (partial / "model.onnx").write_bytes((bundle.folder / "model.onnx").read_bytes())
-            _write_json(partial / "config.json", config.model_dump(mode="json"))
-            _write_json(partial / "golden.json", _golden(bundle, config))
-            _write_json(partial / "metrics.json", metrics)
-            (partial / "MODEL_CARD.md").write_text(_card(card, bundle.config, found), encoding="utf-8")
-            load_bundle(partial).self_test()
-            partial.rename(output)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"{printable(str(output))}: cannot be written ({error.strerror}); choose another --output"
-        ) from error
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with new_folder(output) as partial:
+        (partial / "model.onnx").write_bytes((bundle.folder / "model.onnx").read_bytes())
+        write_json(partial / "config.json", config.model_dump(mode="json"))
+        write_json(partial / "golden.json", _golden(bundle, config))
+        write_json(partial / "metrics.json", metrics)
+        (partial / "MODEL_CARD.md").write_text(_card(card, bundle.config, found), encoding="utf-8")
+        load_bundle(partial).self_test()
 
 
 def _golden(bundle: Bundle, config: BundleConfig) -> dict[str, Any]:

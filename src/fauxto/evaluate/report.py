@@ -14,6 +14,7 @@ from fauxto.evaluate.schema import (
     Estimate,
     Figures,
     Metrics,
+    ModelInfo,
     ModelResult,
     Proportion,
     SourceRow,
@@ -35,6 +36,8 @@ code { overflow-wrap: anywhere; } p, li { max-width: 44rem; } .range { opacity: 
 .sheet figure { width: 9rem; margin: 0; font-size: .8rem; overflow-wrap: anywhere; }
 .sheet img { width: 100%; background: var(--soft); image-rendering: pixelated; }
 .sheet img.large { image-rendering: auto; }
+@media (max-width: 40rem) { table { font-size: .8rem; } th, td { padding-right: .5rem; }
+  .range { white-space: normal; } }
 .note { background: var(--soft); padding: .6rem .9rem; border-radius: .4rem; }
 """
 
@@ -173,7 +176,7 @@ def _share(found: Proportion) -> str:
 
 
 def _percent(rate: float, digits: int) -> str:
-    return f"{100 * rate:.{digits}f} %"
+    return f"{100 * rate:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _identity(metrics: Metrics, results: Sequence[ModelResult]) -> str:
@@ -187,9 +190,8 @@ def _identity(metrics: Metrics, results: Sequence[ModelResult]) -> str:
     ]
     for one in results:
         model = one.model
-        thresholds = f"ai from {model.ai_threshold:.4f}, no-sign below {model.no_sign_threshold:.4f}"
         rows += [
-            ("Model", f"{_text(_named(one))}; {thresholds}"),
+            ("Model", f"{_text(_named(one))}; {_thresholds(model)}"),
             ("SHA-256 of model.onnx", f"<code>{model.sha256}</code>"),
             ("Inside its domain", f"{one.scored} images; {one.outside_domain} outside, not scored"),
         ]
@@ -199,6 +201,12 @@ def _identity(metrics: Metrics, results: Sequence[ModelResult]) -> str:
         ("fauxto", _text(metrics.fauxto)),
     ]
     return "<h2>What was measured</h2>" + _table(("", ""), rows)
+
+
+def _thresholds(model: ModelInfo) -> str:
+    if model.ai_threshold is None or model.no_sign_threshold is None:
+        return "no thresholds are set, so that every verdict is <code>uncertain</code>"
+    return f"ai from {model.ai_threshold:.4f}, no-sign below {model.no_sign_threshold:.4f}"
 
 
 def _part(data: DataInfo) -> str:

@@ -61,13 +61,13 @@ class DataInfo(_Frozen):
 
 
 class ModelInfo(_Frozen):
-    """Which model, and what its frozen thresholds are."""
+    """Which model, and what its frozen thresholds are; null where nobody has set any (an imported model)."""
 
     name: str
     version: str
     sha256: str
-    ai_threshold: float
-    no_sign_threshold: float
+    ai_threshold: float | None
+    no_sign_threshold: float | None
 
 
 class Figures(_Frozen):

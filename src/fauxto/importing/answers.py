@@ -28,17 +28,3 @@ class Answers:
     licence: str | None = None
     min_side: int = 32
     max_side: int = 20000
-
-    @property
-    def changes_input(self) -> bool:
-        """Whether the preprocessing is no longer the source's own."""
-        given = (
-            self.side,
-            self.resize,
-            self.resize_side,
-            self.interpolation,
-            self.antialias,
-            self.mean,
-            self.std,
-        )
-        return any(one is not None for one in given)

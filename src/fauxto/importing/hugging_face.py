@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from fauxto.errors import BundleError, MissingExtraError, UsageError
-from fauxto.importing.answers import Answers, Output
+from fauxto.importing.answers import Answers, Output, Triple
 from fauxto.importing.labels import ai_index, labels_of
 from fauxto.importing.onnx_file import OnnxModel, checked_input
 from fauxto.models.config import InputConfig
@@ -21,17 +21,17 @@ from fauxto.models.files import read_json
 
 _INTERPOLATIONS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 _EQUAL = 1e-4
-# In what order the numbers of preprocessor_config.json are compared with what else the source says of itself.
-_COMPARED = (
-    "image_mean",
-    "image_std",
-    "size",
-    "crop_size",
-    "resample",
-    "do_resize",
-    "do_normalize",
-    "do_rescale",
-)
+# What two preprocessor_config.json are compared by, and the answers that settle a contradiction about it.
+_COMPARED = {
+    "image_mean": ("mean",),
+    "image_std": ("std",),
+    "size": ("side",),
+    "crop_size": ("side",),
+    "resample": ("interpolation",),
+    "do_resize": ("resize",),
+    "do_normalize": ("mean", "std"),
+    "do_rescale": ("mean", "std"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,14 @@ class Described:
         output: what the model gives.
         ai_index: the class that is AI-generated, as in a bundle's config.
         probabilities: P(AI-generated), shape (N,), of PIL images, by the source's own pipeline.
+        comparable: whether that pipeline prepares images as `input` says, so that scores have to agree.
     """
 
     input: InputConfig
     output: Output
     ai_index: int
     probabilities: Callable[[Sequence[Image.Image]], NDArray[np.float64]]
+    comparable: bool
 
 
 def describe(folder: Path, name: str, answers: Answers, model: Path) -> Described:
@@ -76,6 +78,7 @@ def describe(folder: Path, name: str, answers: Answers, model: Path) -> Describe
     transformers.logging.disable_progress_bar()
     processor = _processor(folder, name)
     _agree(folder, config, processor, name, answers)
+    _settle(processor, answers)
     described = _input(processor, name, answers)
     if answers.ai_index is None:
         labels = labels_of(config, name)
@@ -100,7 +103,8 @@ def describe(folder: Path, name: str, answers: Answers, model: Path) -> Describe
         )
     if index >= max(classes, 2):
         raise UsageError(f"{name}: --ai-index {index} is none of the model's {classes} classes")
-    return Described(described, output, index, run)
+    comparable = answers.output is None and _prepares_as(processor, described, name)
+    return Described(described, output, index, run, comparable)
 
 
 def _described_by(folder: Path, file: str, name: str) -> dict[str, Any]:
@@ -195,14 +199,49 @@ def _agree(folder: Path, config: dict[str, Any], processor: Any, name: str, answ
             f"{final}; say --side"
         )
     second = folder / "onnx" / "preprocessor_config.json"
-    if second.is_file() and not answers.changes_input:
+    if second.is_file():
         first, other = read_json(folder / "preprocessor_config.json"), read_json(second)
-        for key in _COMPARED:
-            if first.get(key) != other.get(key):
+        for key, settling in _COMPARED.items():
+            left = [one for one in settling if getattr(answers, one) is None]
+            if left and first.get(key) != other.get(key):
                 raise UsageError(
                     f"{name}: its two preprocessor_config.json contradict each other about {key} "
-                    f"({first.get(key)} and {other.get(key)}); state the preprocessing by options"
+                    f"({first.get(key)} and {other.get(key)}); find out which the model was trained with, "
+                    f"and say {' and '.join(f'--{one}' for one in left)}"
                 )
+
+
+def _settle(processor: Any, answers: Answers) -> None:
+    """Give the source's processor the normalisation that the user chose: scores stay comparable."""
+    if answers.mean is None and answers.std is None:
+        return
+    scale = 255 * (float(processor.rescale_factor) if processor.do_rescale else 1.0)
+    mean, std = _normalisation(processor)
+    processor.image_mean = [value * scale for value in answers.mean or mean]
+    processor.image_std = [value * scale for value in answers.std or std]
+    processor.do_normalize = True
+
+
+def _normalisation(processor: Any) -> tuple[Triple, Triple]:
+    """Mean and standard deviation of pixels in [0, 1], as the processor has them."""
+    factor = float(processor.rescale_factor) if processor.do_rescale else 1.0
+    mean = processor.image_mean if processor.do_normalize else (0.0, 0.0, 0.0)
+    std = processor.image_std if processor.do_normalize else (1.0, 1.0, 1.0)
+    # (x * factor - mean) / std is (x / 255 - mean') / std' with both divided by 255 * factor.
+    scaled = [tuple(float(value) / (255 * factor) for value in values) for values in (mean, std)]
+    return cast("tuple[Triple, Triple]", tuple(scaled))
+
+
+def _prepares_as(processor: Any, described: InputConfig, name: str) -> bool:
+    """Whether the source's own processor does what a bundle's config says."""
+    try:
+        own = _input(processor, name, Answers())
+    except UsageError:  # nothing that a bundle could do
+        return False
+    numbers = {"mean", "std"}
+    return own.model_dump(exclude=numbers) == described.model_dump(exclude=numbers) and all(
+        np.allclose(getattr(own, one), getattr(described, one), rtol=1e-9) for one in numbers
+    )
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -255,10 +294,7 @@ def _input(processor: Any, name: str, answers: Answers) -> InputConfig:
         raise UsageError(f"{name}: it stretches images to {sides} and then crops; state --resize and --side")
     if answers.resize is not None:
         resize, resize_side = answers.resize, None
-    factor = float(processor.rescale_factor) if processor.do_rescale else 1.0
-    mean = processor.image_mean if processor.do_normalize else (0.0, 0.0, 0.0)
-    std = processor.image_std if processor.do_normalize else (1.0, 1.0, 1.0)
-    # (x * factor - mean) / std is (x / 255 - mean') / std' with both divided by 255 * factor.
+    mean, std = _normalisation(processor)
     return checked_input(
         name,
         side=side,
@@ -266,8 +302,8 @@ def _input(processor: Any, name: str, answers: Answers) -> InputConfig:
         resize_side=answers.resize_side or resize_side,
         interpolation=answers.interpolation or _INTERPOLATIONS[int(processor.resample)],
         antialias=answers.antialias is not False,
-        mean=answers.mean or tuple(value / (255 * factor) for value in mean),
-        std=answers.std or tuple(value / (255 * factor) for value in std),
+        mean=answers.mean or mean,
+        std=answers.std or std,
     )
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,6 @@ import numpy as np
 from PIL import Image
 
 from fauxto.errors import BundleError, UsageError
-from fauxto.images import printable
 from fauxto.importing.answers import Answers
 from fauxto.importing.card import UNSTATED, model_card
 from fauxto.importing.hugging_face import Described, describe, licence_of
@@ -31,6 +27,7 @@ from fauxto.models.config import (
 )
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input
+from fauxto.models.writing import new_folder, require_free, write_json
 
 TOLERANCE = 1e-3
 # Shapes of the pictures that both pipelines score, in sides of the model's square: wide, high, small, large.
@@ -64,30 +61,9 @@ def import_detector(source: str, output: Path, answers: Answers = Answers()) -> 
         BundleError: the bundle's scores are not those of the source.
         MissingExtraError: an extra is needed.
     """
-    _require_free(output)
-    with opened(source) as found:
-        partial = output.with_name(f".{output.name}.partial-{os.getpid()}")
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            partial.mkdir()
-            try:
-                imported = _import(found, partial, answers)
-                partial.rename(output)
-            except BaseException:
-                shutil.rmtree(partial, ignore_errors=True)
-                raise
-        except OSError as error:
-            raise UsageError(
-                f"{printable(str(output))}: cannot be written ({error.strerror}); choose another --output"
-            ) from error
-    return imported
-
-
-def _require_free(output: Path) -> None:
-    if output.is_symlink() or (output.exists() and not output.is_dir()):
-        raise UsageError(f"{printable(str(output))}: is not a folder; choose another --output")
-    if output.is_dir() and any(output.iterdir()):
-        raise UsageError(f"{printable(str(output))}: exists and is not empty; choose another --output")
+    require_free(output)
+    with opened(source) as found, new_folder(output) as partial:
+        return _import(found, partial, answers)
 
 
 def _import(source: Source, folder: Path, answers: Answers) -> Imported:
@@ -107,14 +83,14 @@ def _import(source: Source, folder: Path, answers: Answers) -> Imported:
             f"gives {config.input.side}x{config.input.side}; say --side"
         )
     golden = _golden(model, config, source.name)
-    _write(folder / "config.json", config.model_dump(mode="json"))
-    _write(folder / "golden.json", golden)
-    _write(
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / "golden.json", golden)
+    write_json(
         folder / "metrics.json", {"model": f"{config.name} {config.version}", "imported from": source.name}
     )
     (folder / "MODEL_CARD.md").write_text("\n", encoding="utf-8")  # a bundle is complete or not loaded
     difference = None
-    if described is not None and not answers.changes_input and answers.output is None:
+    if described is not None and described.comparable:
         difference = _difference(folder, described, source.name)
     text = licence_of(source.path)[1] if source.path.is_dir() else ""
     card = model_card(config, source.name, difference, text)
@@ -194,7 +170,3 @@ def _difference(folder: Path, described: Described, name: str) -> float:
             "export the model to ONNX and state its preprocessing"
         )
     return difference
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -124,6 +124,20 @@ class Bundle:
             accepted = passed[0].reshape(len(batch)) >= gate.threshold
         return Outputs(logits, accepted)
 
+    def cells(self, square: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """The calibrated logit of every part of a square (side, side, 3), from models that tell it.
+
+        Returns:
+            (g, g); the value is what the whole would get if all of it were like this part. None from a model
+            without an output `cells`.
+        """
+        if "cells" not in [output.name for output in self.session.get_outputs()]:
+            return None
+        batch = batch_input([square], self.config.input)
+        (found,) = self.session.run(["cells"], {self.session.get_inputs()[0].name: batch})
+        calibration = self.config.calibration
+        return np.asarray(calibration.slope * found[0].astype(np.float64) + calibration.intercept)
+
     def scores(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """P(AI-generated) in [0, 1], calibrated, shape (N,), of images each (H, W, 3) uint8 RGB."""
         return self.calibrate(self.logits(images))
@@ -142,16 +156,25 @@ class Bundle:
     def self_test(self) -> float:
         """The greatest difference to the golden scores on this processor.
 
+        A score near 0 or 1 hides what the model gave, so where a bundle holds golden logits too, their
+        differences count as well, relative for logits beyond 1.
+
         Raises:
             BundleError: it exceeds `GOLDEN_TOLERANCE`, so scores here would not be those that were measured.
         """
         images = golden_images(self.config.input.side)
         try:
-            golden = read_json(self.folder / "golden.json")["scores"]
-            expected = np.asarray(golden, dtype=np.float64).reshape(len(images))
+            golden = read_json(self.folder / "golden.json")
+            expected = np.asarray(golden["scores"], dtype=np.float64).reshape(len(images))
+            raw = np.asarray(golden.get("logits", []), dtype=np.float64)
+            raw = raw.reshape(len(images)) if raw.size else raw
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{self.folder / 'golden.json'}: does not hold the golden scores") from error
-        difference = float(np.abs(self.scores(images) - expected).max())
+        logits = self.logits(images)
+        difference = float(np.abs(self.calibrate(logits) - expected).max())
+        if raw.size:
+            apart = np.abs(logits - raw) / np.maximum(1.0, np.abs(raw))
+            difference = max(difference, float(apart.max()))
         if not difference <= GOLDEN_TOLERANCE:
             raise BundleError(
                 f"{self.config.name}: scores on this machine differ by {difference:.2g} from the golden; "

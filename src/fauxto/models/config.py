@@ -84,6 +84,9 @@ class ThresholdsConfig(_Frozen):
         return Thresholds(ai=self.ai, no_sign=self.no_sign, fitted=self.fitted)
 
 
+ANY_SIDE = 20_000
+
+
 class DomainConfig(_Frozen):
     """What images the model is for: sides in pixels, content in words, and whether `auto` may use it."""
 
@@ -91,6 +94,13 @@ class DomainConfig(_Frozen):
     max_side: int = Field(ge=1)
     content: str
     automatic: bool
+
+    @property
+    def sides(self) -> str:
+        """The sides for a person; a greatest one that only large files' limits reach is not worth naming."""
+        if self.max_side >= ANY_SIDE:
+            return f"{self.min_side} px and more"
+        return f"{self.min_side} to {self.max_side} px"
 
     def fits(self, width: int, height: int) -> bool:
         """Whether both sides (pixels) lie within the domain."""

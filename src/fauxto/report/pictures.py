@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from fauxto.heatmap import occlusion_map, overlay
+from fauxto.heatmap import contributions, overlay
 from fauxto.models import Bundle
 
 ICON_SIDE = 64
@@ -50,7 +50,7 @@ def pictures_of(
 
     Args:
         pixels: the image, (H, W, 3) RGB uint8, or None where it could not be read.
-        bundle: the model; with `square` it gives the heatmap, which takes some fifty runs of the model.
+        bundle: the model; with `square` it gives the heatmap, which may take some fifty runs of the model.
         square: the model's input, (side, side, 3) uint8.
         side: longest side of the card's picture in pixels.
     """
@@ -63,7 +63,7 @@ def pictures_of(
     seen = Image.fromarray(square)
     if max(seen.size) < _SQUARE_SIDE:
         seen = seen.resize((_SQUARE_SIDE, _SQUARE_SIDE), Image.Resampling.NEAREST)
-    heatmap = overlay(square, occlusion_map(bundle, square))
+    heatmap = overlay(square, contributions(bundle, square))
     return Pictures(icon=icon, picture=picture, square=_data_uri(seen), heatmap=_data_uri(heatmap))
 
 

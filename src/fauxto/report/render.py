@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from fauxto.report.words import CLAIMS, PLACES, SOURCES, STRENGTHS, VERDICTS, Wo
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 _HERE = Path(__file__).parent
 ASSETS = _HERE / "assets"
@@ -109,6 +111,7 @@ class Card:
     record: Record
     pictures: Pictures
     scale: Scale | None
+    no_scale: str
     groups: tuple[Group, ...]
     limits: tuple[str, ...]
     domain: str
@@ -139,6 +142,7 @@ def card_of(shown: Shown, configs: Mapping[str, BundleConfig], identifier: str) 
         record=record,
         pictures=shown.pictures,
         scale=_scale(record.score, config),
+        no_scale=_why_no_scale(record, config),
         groups=tuple(_groups(record)),
         limits=config.limits if config else (),
         domain=config.domain.content if config else "",
@@ -156,6 +160,22 @@ def _scale(score: float | None, config: BundleConfig | None) -> Scale | None:
         Mark(low, _anchor(low, "end" if close else "middle")),
         Mark(high, _anchor(high, "start" if close else "middle")),
     )
+
+
+def _why_no_scale(record: Record, config: BundleConfig | None) -> str:
+    """What stands where the scale would be; empty where there is one, or nothing was judged."""
+    if record.status != "ok":
+        return ""
+    if record.score is None:
+        who = f"the model {record.model.name} does not judge" if record.model else "no model here judges"
+        return f"No score: {who} a picture like this one."
+    if config is None:
+        return f"Score {record.score:.2f}. Its model is not installed here, so its thresholds are not known."
+    if not config.thresholds.fitted:
+        return (
+            f"Score {record.score:.2f}. Nobody has set thresholds for this model yet, so it decides nothing."
+        )
+    return ""
 
 
 def _anchor(value: float, inside: str = "middle") -> str:
@@ -197,7 +217,15 @@ def environment(*more: Path) -> Environment:
         lstrip_blocks=True,
     )
     found.globals["places"] = PLACES
+    found.filters["marked"] = marked
     return found
+
+
+def marked(text: str) -> Markup:
+    """A sentence as HTML, escaped; what stands between backticks becomes code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def asset(name: str) -> str:

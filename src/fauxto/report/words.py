@@ -117,13 +117,13 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Google's check for SynthID",
         "https://gemini.google.com/",
-        "upload the picture in Gemini and ask whether it was made with Google AI: only Google's own checker "
-        "can read that watermark",
+        "upload the picture in Gemini and ask whether it was made with Google AI; it reads Google's "
+        "watermark SynthID and wants you to be signed in",
     ),
     Place(
         "OpenAI's check",
         "https://openai.com/verify",
-        "reads the watermark and the credentials of pictures made with OpenAI's tools",
+        "reads the watermark (SynthID, too) and the credentials of pictures made with OpenAI's tools",
     ),
     Place(
         "Content Credentials Verify",
@@ -135,7 +135,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "Fact Check Explorer",
         "https://toolbox.google.com/factcheck/explorer/search/list:recent;hl=en",
-        "what fact-checkers have written about it",
+        "searches what fact-checkers have written, by words or by picture",
     ),
     Place(
         "r/isthisAI",

@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 import fauxto
 from fauxto.errors import UsageError
 from fauxto.models import BundleConfig
+from fauxto.record import Record
 from fauxto.report.render import Shown, asset, card_of, render
 from fauxto.report.words import VERDICTS
 
@@ -25,6 +27,9 @@ STYLES = ("pico.min.css", "fauxto.css", "report.css")
 
 class Report:
     """Rows and cards as they come, and the document that they add up to.
+
+    It is made to be passed on: files are called by their names, without the folders of whoever made it.
+    Names that occur several times are numbered, in the order of the results.
 
     Args:
         configs: of the models by name, for thresholds and limits; each may come as late as its first result.
@@ -37,13 +42,28 @@ class Report:
     ) -> None:
         self._configs, self._rows, self._cards = configs, spool(), spool()
         self._counts: Counter[str] = Counter()
+        self._names: Counter[str] = Counter()
 
     def add(self, shown: Shown) -> None:
         """Append one result."""
-        card = card_of(shown, self._configs, f"card-{self._counts.total() + 1}")
+        named = shown.model_copy(update={"record": self._named(shown.record)})
+        card = card_of(named, self._configs, f"card-{self._counts.total() + 1}")
         self._counts[card.key] += 1
         self._rows.write(render("_row.html", card=card))
         self._cards.write(render("_card.html", card=card))
+
+    def _named(self, record: Record) -> Record:
+        """The record with a name instead of its path, also where a sentence says it."""
+        name = name_of(record.path)
+        self._names[name] += 1
+        if self._names[name] > 1:
+            name = f"{name} ({self._names[name]})"
+        reason = record.reason
+        for path, called in ((record.path, name), (outer := record.path.partition("::")[0], name_of(outer))):
+            # An error's sentence begins with the path, of the archive where that could not be read.
+            if reason.startswith(f"{path}: "):
+                reason = called + reason.removeprefix(path)
+        return record.model_copy(update={"path": name, "reason": reason})
 
     def write(self, stream: IO[str]) -> None:
         """Write the document; it opens without a network and may not reach for one (its own policy)."""
@@ -69,6 +89,13 @@ class Report:
         """Give up the temporary files."""
         self._rows.close()
         self._cards.close()
+
+
+def name_of(path: str) -> str:
+    """The name of a file: the last part of a path, of an address, or of the place in an archive."""
+    if "://" in path:
+        path = urlsplit(path).path or path
+    return path.rstrip("/").rpartition("::")[2].rpartition("/")[2] or path
 
 
 @contextmanager

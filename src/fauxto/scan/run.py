@@ -121,7 +121,7 @@ def write_heatmaps(prepared: Iterable[Prepared], records: Iterable[Record], fold
         UsageError: the folder cannot be written.
     """
     from fauxto.detector import decisive_square
-    from fauxto.heatmap import occlusion_map, overlay
+    from fauxto.heatmap import contributions, overlay
 
     for item, record in zip(prepared, records, strict=True):
         square = decisive_square(item, record)
@@ -131,6 +131,6 @@ def write_heatmaps(prepared: Iterable[Prepared], records: Iterable[Record], fold
         name = f"{Path(item.path).stem or 'image'}-{item.image.sha256[:12]}.png"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            overlay(square, occlusion_map(item.bundle, square)).save(folder / name)
+            overlay(square, contributions(item.bundle, square)).save(folder / name)
         except OSError as error:
             raise UsageError(f"{folder}: cannot write the heatmap {name} ({error.strerror})") from error

@@ -14,11 +14,9 @@ from starlette.responses import JSONResponse, Response
 
 from fauxto.detector import decisive_square
 from fauxto.errors import InputError
-from fauxto.heatmap import occlusion_map, overlay
+from fauxto.heatmap import contributions, overlay
 from fauxto.images import printable
 from fauxto.models import BundleConfig
-from fauxto.provenance import ProvenanceOptions
-from fauxto.provenance.inspect import inspect_bytes
 from fauxto.record import ErrorInfo, Record
 from fauxto.serve.fetching import fetch_image
 from fauxto.serve.metrics import Metrics
@@ -53,7 +51,12 @@ class ScanAddress(BaseModel):
     """The body of `/v1/scan-url`."""
 
     model_config = ConfigDict(extra="forbid")
-    url: str = Field(min_length=1, max_length=2000, description="An http or https address of an image.")
+    url: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="An http or https address of an image.",
+        json_schema_extra={"pattern": "^https?://"},  # anything else is told why as `address-refused`
+    )
 
 
 class Models(BaseModel):
@@ -110,7 +113,7 @@ def heatmap_png(judged: Judged) -> bytes | None:
     if item.bundle is None or square is None:
         return None
     buffer = io.BytesIO()
-    overlay(square, occlusion_map(item.bundle, square)).save(buffer, "PNG")
+    overlay(square, contributions(item.bundle, square)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -203,20 +206,24 @@ async def inspect(request: Request) -> Response:
         if len(uploads) > 1:
             raise Problem(413, "too-many-files", "one file a request; send the others in their own")
         with services.pool.room(1, client):
-            return JSONResponse(await services.pool.run(_inspect, uploads[0], services.settings))
+            return JSONResponse(await _inspect(services, uploads[0]))
 
 
-def _inspect(upload: Upload, settings: Settings) -> dict[str, Any]:
+async def _inspect(services: Services, upload: Upload) -> dict[str, Any]:
+    settings = services.settings
     name = printable(upload.name)
     if len(upload.data) > settings.max_bytes:
         detail = f"{name}: over the limit of {settings.max_bytes / 1e6:.4g} MB; send a smaller copy"
         raise Problem(413, "too-large", detail)
-    found = inspect_bytes(upload.data, ProvenanceOptions(trust_list=settings.trust_list))
-    if found.container == "unknown":
+    try:
+        found = await services.pool.inspect(upload)
+    except InputError as error:
+        raise of_input(ErrorInfo(code=error.code, message=error.message)) from error
+    if found["container"] == "unknown":
         code = InputError("not-an-image" if upload.data else "empty", "").code
         why = "not an image that fauxto knows; send an image file" if upload.data else "it has no bytes"
         raise of_input(ErrorInfo(code=code, message=f"{name}: {why}"))
-    return {"path": name, **found.to_json()}
+    return {"path": name, **found}
 
 
 @api.get("/v1/models", responses=responses(401), summary="The models, their domains, thresholds and limits")

@@ -61,11 +61,11 @@ def create_app(settings: Settings = Settings()) -> FastAPI:  # noqa: B008 (froze
     app.mount("/static", StaticFiles(directory=page.STATIC))
     app.mount("/assets", StaticFiles(directory=ASSETS))
     app.add_middleware(Gate, settings=settings, metrics=metrics)
-    _describe(app, keys=settings.api_keys is not None)
+    _describe(app, settings)
     return app
 
 
-def _describe(app: FastAPI, *, keys: bool) -> None:
+def _describe(app: FastAPI, settings: Settings) -> None:
     """Complete the OpenAPI description by what the routes cannot say of themselves."""
     plain = app.openapi
 
@@ -77,7 +77,9 @@ def _describe(app: FastAPI, *, keys: bool) -> None:
             schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
-            if keys:
+            body = schema["paths"]["/v1/scan"]["post"]["requestBody"]["content"]["multipart/form-data"]
+            body["schema"]["properties"]["files"]["maxItems"] = settings.max_files
+            if settings.api_keys is not None:
                 parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
                 schema["security"] = [{"key": []}]
                 for path in ("/health/live", "/health/ready"):

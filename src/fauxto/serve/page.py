@@ -6,9 +6,10 @@ import asyncio
 import csv
 import io
 import json
+import re
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 import fauxto
 from fauxto.detector import decisive_square
-from fauxto.errors import InputError
-from fauxto.images import FORMAT_EXTENSIONS, Limits, decode
+from fauxto.images import FORMAT_EXTENSIONS
 from fauxto.report.pictures import Pictures, pictures_of
 from fauxto.report.render import Shown, card_of, environment
 from fauxto.report.writer import Report
@@ -35,6 +35,7 @@ _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 _TEMPLATES = _HERE / "templates"
 MAX_EXPORTED = 1000
+_CARD = re.compile(r"card-[0-9a-f]{8}")
 
 
 def router(settings: Settings) -> APIRouter:
@@ -57,14 +58,20 @@ def _html(template: str, status: int = 200, **values: Any) -> HTMLResponse:
 
 def _whole_page(request: Request, status: int = 200, **values: Any) -> HTMLResponse:
     settings = services_of(request).settings
-    given: dict[str, Any] = {"cards": [], "problem": None, "heatmap": True, **values}
+    given: dict[str, Any] = {"cards": [], "problem": None, "heatmap": False, **values}
+    # By itself `auto` never takes a model that is only for whoever asks for it.
+    asked = [
+        c
+        for c in services_of(request).pool.configs.values()
+        if c.domain.automatic or settings.model != "auto"
+    ]
     return _html(
         "page.html",
         status,
         version=fauxto.__version__,
         settings=settings,
         accept=",".join(sorted(FORMAT_EXTENSIONS)),
-        models=list(services_of(request).pool.configs.values()),
+        models=asked,
         **given,
     )
 
@@ -97,7 +104,7 @@ async def judge_files(request: Request) -> Response:
         services.pool.check_room(client)
         async with services.uploads.form(request) as form:
             uploads = await files_of(form)
-            return await _results(request, services, client, uploads, heatmap="heatmap" in form)
+            return await _results(request, services, client, uploads, Asked.by(form, "/results"))
     except Problem as problem:
         return _refusal(request, problem)
 
@@ -107,44 +114,61 @@ async def judge_address(request: Request) -> Response:
     services, client = services_of(request), client_of(request)
     try:
         async with services.uploads.form(request) as form:
-            url, heatmap = str(form.get("url", ""))[:2000], "heatmap" in form
+            asked = Asked.by(form, "/results-of-address")
         with services.pool.room(1, client):
-            upload = await fetched(services, url)
+            upload = await fetched(services, asked.url)
         async with services.uploads.hold(len(upload.data)):
-            return await _results(request, services, client, [upload], heatmap=heatmap)
+            return await _results(request, services, client, [upload], asked)
     except Problem as problem:
         return _refusal(request, problem)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a form asks for beside the verdict.
+
+    Attributes:
+        action: where a card sends its picture once more for the heatmap, since nothing is kept here.
+        url: the address to fetch the picture from; empty where it was sent.
+        heatmap: draw where the score comes from, which of some models takes fifty runs.
+        card: identifier of the card that the answer is to replace; empty for a new one.
+    """
+
+    action: str
+    url: str
+    heatmap: bool
+    card: str
+
+    @classmethod
+    def by(cls, form: FormData, action: str) -> Asked:
+        """Read the fields of a form."""
+        card = str(form.get("card", ""))
+        known = card if _CARD.fullmatch(card) else ""
+        return cls(action, str(form.get("url", ""))[:2000], "heatmap" in form, known)
+
+
 async def _results(
-    request: Request, services: Services, client: str, uploads: Sequence[Upload], *, heatmap: bool
+    request: Request, services: Services, client: str, uploads: Sequence[Upload], asked: Asked
 ) -> Response:
     with services.pool.room(len(uploads), client):
         judged = await services.pool.judge(uploads)
-        pairs = zip(uploads, judged, strict=True)
-        drawn = [
-            services.pool.run(_pictures, upload, item, services.settings, heatmap) for upload, item in pairs
-        ]
+        drawn = [services.pool.run(_pictures, item, asked.heatmap) for item in judged]
         pictures = await asyncio.gather(*drawn)
     cards = []
     for item, images in zip(judged, pictures, strict=True):
         shown = Shown(record=item.record, pictures=images)
-        card = card_of(shown, services.pool.configs, f"card-{secrets.token_hex(4)}")
+        card = card_of(shown, services.pool.configs, asked.card or f"card-{secrets.token_hex(4)}")
         cards.append((card, shown.model_dump_json()))
     if _is_fragment(request):
-        return _html("fragment.html", cards=cards)
-    return _whole_page(request, cards=cards, heatmap=heatmap)
+        return _html("fragment.html", cards=cards, closer=asked)
+    return _whole_page(request, cards=cards, heatmap=asked.heatmap)
 
 
-def _pictures(upload: Upload, judged: Judged, settings: Settings, heatmap: bool) -> Pictures:
-    if judged.record.status != "ok":
-        return Pictures()
-    item, pixels = judged.prepared, None
-    with suppress(InputError):  # it was readable a moment ago
-        limits = Limits(max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
-        pixels = decode(upload.data, name="", limits=limits).pixels
+def _pictures(judged: Judged, heatmap: bool) -> Pictures:
+    """From the small copy that the decoding process made: a stranger's file is not decoded here."""
+    item = judged.prepared
     bundle, square = (item.bundle, decisive_square(item, judged.record)) if heatmap else (None, None)
-    return pictures_of(pixels, bundle=bundle, square=square)
+    return pictures_of(item.thumbnail, bundle=bundle, square=square)
 
 
 def _is_fragment(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from PIL import Image
 
 from fauxto.detector import Detector, Prepared
 from fauxto.images import Limits
@@ -25,6 +27,7 @@ from fauxto.serve.settings import Settings
 from fauxto.serve.uploads import Upload
 
 BATCH_SIZE = 32
+_PICTURE_SIDE = 320  # of the picture on a card of the page
 _LOG = logging.getLogger("fauxto.serve")
 T = TypeVar("T")
 
@@ -40,8 +43,9 @@ class Judged:
 class Pool:
     """One detector for all requests.
 
-    Images are decoded in `settings.workers` threads and judged in one more, which takes whatever has come
-    to wait, up to `BATCH_SIZE`. How many images may be inside is bounded, in all and for each client.
+    Images are decoded in `settings.workers` processes of their own, so that a decoder which crashes or hangs
+    costs one image and not the server, and judged in a thread, which takes whatever has come to wait, up to
+    `BATCH_SIZE`. How many images may be inside is bounded, in all and for each client.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -50,7 +54,14 @@ class Pool:
         # of a remote manifest stands in the file, which a stranger has sent.
         provenance = ProvenanceOptions(allow_network=False, trust_list=settings.trust_list)
         limits = Limits(max_pixels=settings.max_pixels, max_bytes=settings.max_bytes)
-        self._detector = Detector(settings.model, limits=limits, provenance=provenance)
+        self._detector = Detector(
+            settings.model,
+            limits=limits,
+            provenance=provenance,
+            isolate=True,
+            thumbnail_side=_PICTURE_SIDE,
+            decode_seconds=settings.decode_seconds,
+        )
         folders = shipped().values() if settings.model == "auto" else [find_bundle(settings.model)]
         self.configs: dict[str, BundleConfig] = {c.name: c for c in map(read_config, folders)}
         self.ready = False
@@ -64,6 +75,11 @@ class Pool:
     async def start(self) -> None:
         """Load the models and begin to judge."""
         await self.run(self._load)
+        # Nor the start of the decoding processes: each worker gets its own now.
+        image = _any_image()
+        await asyncio.gather(
+            *(self.run(self._detector.prepare, image) for _ in range(self._settings.workers))
+        )
         self._batches = asyncio.create_task(self._judge_batches())
         self.ready = True
 
@@ -74,6 +90,7 @@ class Pool:
             self._batches.cancel()
         self._workers.shutdown()
         self._judge.shutdown()
+        self._detector.close()
 
     def _load(self) -> None:
         # The detector loads a model at its first use: that should not be the first visitor's wait.
@@ -84,6 +101,14 @@ class Pool:
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
         """Do one piece of work in a thread of the pool."""
         return await asyncio.get_running_loop().run_in_executor(self._workers, work, *arguments)
+
+    async def inspect(self, upload: Upload) -> dict[str, Any]:
+        """What a file says of itself. The caller has made `room` for it.
+
+        Raises:
+            InputError: `corrupt`, where a reader crashed or hung.
+        """
+        return await self.run(self._detector.inspect, upload.data, upload.name)
 
     def check_room(self, client: str) -> None:
         """Refuse before a body is read what would be refused after it.
@@ -160,3 +185,9 @@ class Pool:
             if len(batch) == 1:
                 return [error]
             return [self._outcomes([item])[0] for item in batch]
+
+
+def _any_image() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(buffer, "PNG")
+    return buffer.getvalue()

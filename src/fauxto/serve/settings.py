@@ -26,7 +26,8 @@ class Settings:
         max_memory: bytes of all requests that are held at one time.
         max_images: images that wait or are judged at one time; more are answered 503.
         max_images_per_client: the same for one client; more are answered 429.
-        workers: images that are decoded at one time.
+        workers: images that are decoded at one time, each in a process of its own.
+        decode_seconds: that decoding one image may take.
         grace: seconds that a request's head, or a body of any size, may take.
         min_rate: bytes a second that a body must reach on average once `grace` is over.
         api_keys: who may ask; None lets everybody.
@@ -46,6 +47,7 @@ class Settings:
     max_images: int = 128
     max_images_per_client: int = 64
     workers: int = 2
+    decode_seconds: float = 30.0
     grace: float = 15.0
     min_rate: int = 16_000
     api_keys: ApiKeys | None = None

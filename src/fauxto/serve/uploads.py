@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from fauxto.serve.metrics import Metrics
 from fauxto.serve.problems import Problem, busy
@@ -51,9 +51,17 @@ class Memory:
 
 
 class _InMemoryParser(MultiPartParser):
-    """Starlette's parser, which otherwise writes a file of more than a megabyte to the disk."""
+    """Starlette's parser, which otherwise writes a file of more than a megabyte to the disk.
+
+    It also leaves out the last file of a body that ends within it, and says nothing.
+    """
 
     spool_max_size = sys.maxsize
+    ended = False
+
+    def on_end(self) -> None:
+        """The last boundary is here."""
+        self.ended = True
 
 
 class Body:
@@ -82,6 +90,8 @@ class Body:
                 return
             except asyncio.TimeoutError:
                 raise self._too_slow() from None
+            except ClientDisconnect:  # nobody is left to answer, and it is no fault of ours
+                raise Problem(400, "bad-request", "the request ends within its body; send it again") from None
             self._check_size(self.received + len(chunk))
             self._memory.take(len(chunk))
             self.received += len(chunk)
@@ -152,6 +162,8 @@ class Uploads:
             except MultiPartException as error:
                 raise self._malformed(error) from error
             try:
+                if not parser.ended:
+                    raise Problem(400, "bad-request", "the multipart body ends too early; send it again")
                 yield form
             finally:
                 await form.close()

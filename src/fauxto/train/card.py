@@ -16,8 +16,7 @@ def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any
     lines = [
         f"# {config.name} {config.version}",
         "",
-        f"For {domain.content}, sides of {domain.min_side} to {domain.max_side} pixels. "
-        f"Licence: {config.licence}.",
+        f"For {domain.content}, sides of {domain.sides}. Licence: {config.licence}.",
         "",
         "## What the score means",
         "",
@@ -25,8 +24,8 @@ def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any
         f"At or above {thresholds.ai:.4f} the verdict is `ai`, below "
         f"{thresholds.no_sign:.4f} it is `no-sign`, "
         f"between them `uncertain`. The upper threshold keeps false alarms at or below "
-        f"{thresholds.max_fpr:.0%} on each of: {thresholds.chosen_on}; below the lower one lie at most "
-        f"{thresholds.max_miss:.0%} of the AI-generated validation images. A low score proves nothing.",
+        f"{_percent(thresholds.max_fpr)} on each of: {thresholds.chosen_on}; below the lower one lie at most "
+        f"{_percent(thresholds.max_miss)} of the AI-generated validation images. A low score proves nothing.",
         "",
         "## What it cannot do",
         "",
@@ -46,6 +45,10 @@ def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any
         "",
     ]
     return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
 
 
 def _calibrated(config: BundleConfig) -> str:

@@ -11,9 +11,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from fauxto.errors import UsageError
 from fauxto.evaluate import evaluate
 from fauxto.evaluate.schema import Metrics
-from fauxto.models import load_bundle
+from fauxto.models import find_bundle, load_bundle
 from fauxto.train.curves import plot_curves
-from fauxto.train.export import export_bundle
+from fauxto.train.export import export_bundle, rechoose
 from fauxto.train.fit import load_weights, read_run_info, starting_weights, train
 from fauxto.train.generators import newer_than
 from fauxto.train.prepare import prepare
@@ -37,6 +37,8 @@ class Options:
         devices: processes or GPUs.
         resume: go on after the last finished epoch.
         epochs_now: stop after this many epochs in all.
+        bundle: name or folder of a finished one of this recipe, whose calibration and thresholds are chosen
+            anew; nothing is trained then.
     """
 
     negatives: Path | None = None
@@ -49,6 +51,7 @@ class Options:
     devices: int = 1
     resume: bool = False
     epochs_now: int | None = None
+    bundle: str | None = None
 
 
 def run(recipe_file: Path, data: Sequence[Path], output: Path, options: Options | None = None) -> Path | None:
@@ -91,6 +94,10 @@ def _run_net(recipe_file: Path, data: Path, output: Path, options: Options) -> P
     if options.others is not None:
         raise UsageError("--others does not apply to this recipe; leave it out")
     recipe = _adapted(load_recipe(recipe_file), options)
+    if options.bundle is not None:
+        _require_defaults(options, "bundle", "negatives")
+        prepared = prepare(recipe, data, output / "cache", options.negatives)
+        return rechoose(load_bundle(find_bundle(options.bundle)), recipe, prepared, output / "bundle")
     weights = None if options.resume else starting_weights(recipe, options.weights)
     prepared = prepare(recipe, data, output / "cache", options.negatives)
     checkpoint = train(

@@ -60,7 +60,14 @@
 
   prepare(document);
   document.addEventListener("htmx:afterSettle", () => prepare(document));
+
+  // On paper nothing can be unfolded. The advice is for the screen: printed, every picture would repeat it.
+  let unfolded = [];
   addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details")) part.open = true;
+    unfolded = [...document.querySelectorAll("details:not([open], .advice)")];
+    for (const part of unfolded) part.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const part of unfolded) part.open = false;
   });
 })();

@@ -7,10 +7,11 @@
   const $ = (id) => document.getElementById(id);
   const upload = $("upload"), input = $("files"), jobs = $("jobs"), status = $("status");
   const waiting = [];
-  let running = 0, done = 0, total = 0;
+  let running = 0, done = 0, total = 0, last = 0;
 
   for (const part of document.querySelectorAll(".with-script")) part.hidden = false;
   for (const part of document.querySelectorAll(".without-script")) part.hidden = true;
+  document.body.classList.add("scripted");
   $("jobs").setAttribute("role", "list");
 
   const say = (text) => { status.textContent = text; };
@@ -22,22 +23,15 @@
       const chosen = new DataTransfer();
       chosen.items.add(file);
       form.elements.files.files = chosen.files;
-      if (upload.elements.heatmap.checked) form.append(hidden("heatmap", "on"));
       item.querySelector(".job-name").textContent = file.name;
       item.querySelector(".job-state").textContent = "waiting";
       item.querySelector("progress").setAttribute("aria-label", file.name);
       jobs.append(item);
       htmx.process(form);
-      waiting.push({ item, form, name: file.name, tries: 0 });
+      waiting.push({ item, form, name: file.name, tries: 0, place: last += 1 });
       total += 1;
     }
     next();
-  };
-
-  const hidden = (name, value) => {
-    const field = document.createElement("input");
-    Object.assign(field, { type: "hidden", name, value });
-    return field;
   };
 
   const next = () => {
@@ -48,7 +42,8 @@
   };
 
   // The server is full for a moment: this is no answer about the picture.
-  const isBusy = (job, answer) => [429, 503].includes(answer.status) && job.tries < MAX_TRIES;
+  const full = (answer) => [429, 503].includes(answer.status);
+  const isBusy = (job, answer) => full(answer) && job.tries < MAX_TRIES;
 
   const send = (job) => {
     const state = job.item.querySelector(".job-state"), bar = job.item.querySelector("progress");
@@ -66,6 +61,7 @@
       else failed(job);
       next();
     };
+    state.textContent = "sending";
     job.form.job = job;
     job.form.addEventListener("htmx:xhr:progress", progress);
     job.form.addEventListener("htmx:afterRequest", after, { once: true });
@@ -73,8 +69,10 @@
   };
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { elt } = event.detail.requestConfig;
-    if (elt.job && isBusy(elt.job, event.detail.xhr)) event.detail.shouldSwap = false;
+    const { elt } = event.detail.requestConfig, answer = event.detail.xhr;
+    if (elt.job && isBusy(elt.job, answer)) event.detail.shouldSwap = false;
+    // The card that asked stays where the answer is none.
+    if (elt.matches("form.closer") && answer.status !== 200) event.detail.shouldSwap = false;
   });
 
   const again = (job, answer) => {
@@ -87,24 +85,82 @@
   const failed = (job) => {
     job.item.querySelector("progress").remove();
     job.item.querySelector(".job-state").textContent = "was not sent: the server did not answer. Choose it again.";
+    job.item.classList.add("failed");
     done += 1;
     say(`${job.name} was not sent: the server did not answer.`);
   };
 
   const finished = (job) => {
+    const result = $("cards").lastElementChild;  // put there a moment ago
     job.item.remove();
     done += 1;
-    const titles = document.querySelectorAll("#cards .card .verdict");
-    const verdict = titles.length ? titles[titles.length - 1].textContent : "";
-    say(`${done} of ${total} judged. ${job.name}: ${verdict}`);
-    if (done === total) arrived();
+    say(`${done} of ${total} judged. ${job.name}: ${result.querySelector(".verdict").textContent}`);
+    insertInOrder(result, job.place);
+    const row = $("rows").querySelector(`a[href="#${result.querySelector(".card").id}"]`)?.closest("tr");
+    if (row) insertInOrder(row, job.place);
+    const closer = result.querySelector("form.closer");
+    if (closer) {
+      closer.elements.files.files = job.form.elements.files.files;
+      closer.place = job.place;
+      closer.hidden = false;
+    }
+    if (done === total) arrived(result);
   };
 
-  const arrived = () => {
-    const cards = document.querySelectorAll("#cards .card");
-    if (total === 1 && cards.length) cards[cards.length - 1].scrollIntoView({ block: "start" });
-    else $("results").scrollIntoView({ block: "start" });
+  // Several travel at once; they stand in the order in which they were chosen.
+  const insertInOrder = (element, place) => {
+    element.place = place;
+    const after = [...element.parentElement.children].find((other) => other.place > place);
+    if (after) after.before(element);
+  };
+
+  const arrived = (result) => {
+    (total === 1 ? result : $("results")).scrollIntoView({ block: "start" });
     done = total = 0;
+  };
+
+  // A card's heatmap and the picture at an address come by forms of their own, whose button tells of the work.
+  const buttonOf = (event) => event.detail.requestConfig.elt.querySelector("button[data-working]");
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const button = buttonOf(event);
+    if (!button) return;
+    button.dataset.idle = button.textContent;
+    button.textContent = button.dataset.working;
+    button.setAttribute("aria-busy", "true");
+    button.disabled = true;
+    say(`${button.dataset.working} …`);
+  });
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const button = buttonOf(event);
+    if (!button) return;
+    const answer = event.detail.xhr, closer = button.form.matches(".closer");
+    button.disabled = false;
+    button.removeAttribute("aria-busy");
+    button.textContent = button.dataset.idle;
+    if (closer && answer.status === 200) return;
+    if (!closer && answer.status) return fetched($("cards").lastElementChild);
+    const why = !answer.status ? "The server did not answer" : full(answer) ? "The server is busy" : "That did not work";
+    button.textContent = `${why}: try again`;
+    button.focus({ preventScroll: true });
+    say(button.textContent);
+  });
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const { elt } = event.detail.requestConfig;
+    if (!elt.matches("form.closer")) return;
+    const card = $(elt.elements.card.value);
+    card.closest(".result").place = elt.place;
+    card.querySelector(".slider input").focus({ preventScroll: true });
+    say("The heatmap is drawn; the slider sets its strength.");
+  });
+
+  const fetched = (result) => {
+    say(result.querySelector(".verdict").textContent);
+    const closer = result.querySelector("form.closer");
+    if (closer) closer.hidden = false;
+    result.scrollIntoView({ block: "start" });
   };
 
   upload.addEventListener("submit", (event) => {
@@ -113,6 +169,7 @@
     input.value = "";
   });
   input.addEventListener("change", () => { if (input.files.length) upload.requestSubmit(); });
+  $("drop").addEventListener("click", (event) => { if (!event.target.closest("input, label")) input.click(); });
 
   addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("over"); });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("over"); });

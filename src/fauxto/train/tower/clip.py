@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,11 +94,15 @@ class Tower(nn.Module):
 
     def features(self, images: Tensor, read: Collection[int], *, patch_means: bool) -> Tensor:
         """Class tokens of the blocks in `read`, then the means of their patches where asked for, (N, D)."""
-        tokens = self(images, read)
-        found = [block[:, 0] for block in tokens]
-        if patch_means:
-            found += [block[:, 1:].mean(1) for block in tokens]
-        return torch.cat(found, dim=1)
+        return features_of(self(images, read), patch_means=patch_means)
+
+
+def features_of(tokens: Sequence[Tensor], *, patch_means: bool) -> Tensor:
+    """Tokens (N, T, 768) of several blocks to features (N, D), as `Tower.features` gives them."""
+    found = [block[:, 0] for block in tokens]
+    if patch_means:
+        found += [block[:, 1:].mean(1) for block in tokens]
+    return torch.cat(found, dim=1)
 
 
 def read_tower(path: Path | None, depth: int, side: int) -> Tower:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from fauxto.errors import BundleError
 from fauxto.models.config import InputConfig
+from fauxto.models.exporting import reference_outputs, to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input
-from fauxto.train.tower.clip import Tower
+from fauxto.train.tower.clip import WIDTH, Tower, features_of
 from fauxto.train.tower.heads import Head
 from fauxto.train.tower.recipe import TowerSection
 
@@ -29,18 +29,44 @@ _LEAST_SIZE = 1 << 16
 
 
 class HeadedTower(nn.Module):
-    """Normalised images to the logit, the features it was read from, and the gate's logit if there is one."""
+    """Normalised images to the logit, the features it was read from, and what else the recipe asks for."""
 
     def __init__(self, tower: Tower, section: TowerSection, head: Head, gate: Head | None) -> None:
         super().__init__()
         self.tower, self.section = tower, section
         self.head, self.gate = _Linear(head), None if gate is None else _Linear(gate)
+        self.grid = math.isqrt(len(tower.pos) - 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(N, 3, side, side) to logit (N,), features (N, D) and, with a gate, photograph (N,)."""
-        features = self.tower.features(image, self.section.blocks, patch_means=self.section.patch_means)
-        found = (self.head(features), features)
-        return found if self.gate is None else (*found, self.gate(features))
+        """(N, 3, side, side) to the tensors that `outputs` names.
+
+        These are logit (N,), features (N, D), with patch means cells (N, side / 16, side / 16), and with a
+        gate photograph (N,).
+        """
+        tokens = self.tower(image, self.section.blocks)
+        features = features_of(tokens, patch_means=self.section.patch_means)
+        found = [self.head(features), features]
+        if self.section.patch_means:
+            found.append(self._cells(found[0], tokens))
+        if self.gate is not None:
+            found.append(self.gate(features))
+        return tuple(found)
+
+    @property
+    def outputs(self) -> list[str]:
+        """What `forward` gives, in order."""
+        cells = ["cells"] if self.section.patch_means else []
+        return ["logit", "features", *cells, *([] if self.gate is None else ["photograph"])]
+
+    def _cells(self, logit: Tensor, tokens: Sequence[Tensor]) -> Tensor:
+        """The logit that the whole would have if every patch were like this one; their mean is the logit.
+
+        The head is linear in the patches' mean, so what each patch adds to it can be told exactly.
+        """
+        weights = self.head.unit.weight[0, WIDTH * len(tokens) :].view(-1, WIDTH)
+        said = torch.stack([block[:, 1:] @ one for block, one in zip(tokens, weights, strict=True)]).sum(0)
+        cells = logit[:, None] + said - said.mean(1, keepdim=True)
+        return cells.view(-1, self.grid, self.grid)
 
 
 class _Linear(nn.Module):
@@ -123,29 +149,10 @@ def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
     Raises:
         BundleError: it is not below 1e-3.
     """
-    example = torch.from_numpy(batch_input(golden_images(config.side)[:2], config))
-    outputs = ["logit", "features"] + ([] if net.gate is None else ["photograph"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            (example,),
-            str(path),
-            input_names=["image"],
-            output_names=outputs,
-            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=1024)}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            opset_version=21,
-        )
-    model = onnx.load(path)
-    for node in model.graph.node:  # paths of the machine that exported have no place in a shipped file
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del model.metadata_props[:], model.graph.value_info[:]
+    model = to_onnx(net, config.side, path, net.outputs, opset=21)  # the first opset with four bits
     _store_small(model.graph, net.section.bits)
     onnx.save(model, path)
+    example = torch.from_numpy(batch_input(golden_images(config.side)[:2], config))
     with torch.inference_mode():
         expected = net(example)[0].numpy()
     found = reference_outputs(model, example.numpy())[0]
@@ -154,11 +161,6 @@ def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
     if not difference <= ONNX_TOLERANCE:
         raise BundleError(f"{path}: the ONNX output differs from the checkpoint's by {difference:.2g}")
     return difference
-
-
-def reference_outputs(model: onnx.ModelProto, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """All outputs by ONNX's reference evaluator, which takes no processor's shortcuts."""
-    return cast("list[Any]", ReferenceEvaluator(model).run(None, {"image": batch}))
 
 
 def _store_small(graph: onnx.GraphProto, bits: int) -> None:

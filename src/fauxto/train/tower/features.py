@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from fauxto.models.config import InputConfig
-from fauxto.models.preprocess import normalise
+from fauxto.models.preprocess import fit, normalise
 from fauxto.train.tower.clip import WIDTH, Tower
 from fauxto.train.tower.recipe import TowerSection
 from fauxto.train.tower.views import Pixels
 
 BATCH = 32
 View = Callable[[int, Pixels], Pixels]
+"""The picture at a position, as it is to be looked at: any size, fitted to the model's square afterwards."""
 
 
 def faster_type(tower: Tower, side: int) -> torch.dtype:
@@ -52,8 +53,8 @@ def cached_features(
         file: .npy, written at the end under a temporary name.
         tower: in evaluation mode.
         pictures: decoded, (H, W, 3) each.
-        view: (position, pixels) to a square of `config.side` pixels.
-        config: normalisation.
+        view: (position, pixels) to pixels of any size.
+        config: how those become the model's square.
         section: what is read of which blocks.
         kind: what is computed in; the file holds float16.
 
@@ -66,7 +67,7 @@ def cached_features(
         net = copy.deepcopy(tower).to(device=device, dtype=kind)
         parts, squares = [], []
         for position, pixels in enumerate(pictures):
-            squares.append(view(position, pixels))
+            squares.append(fit(view(position, pixels), config))
             if len(squares) == BATCH:
                 parts.append(tower_features(net, np.stack(squares), config, section))
                 squares.clear()

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import torch
 from numpy.typing import NDArray
 
 from fauxto.errors import DataError, UsageError
 from fauxto.images import decode
 from fauxto.train.tower.clip import Tower
-from fauxto.train.tower.features import cached_features, faster_type
+from fauxto.train.tower.features import cached_features
 from fauxto.train.tower.heads import Features, Head, fit_heads, held_out_heads, held_out_logits
 from fauxto.train.tower.pictures import Pictures
 from fauxto.train.tower.recipe import GateSection, TowerRecipe
-from fauxto.train.tower.views import Pixels, square
+from fauxto.train.tower.views import Pixels
 
 _FOLDS = 5
 
@@ -63,6 +64,7 @@ def fit_gate(
     features: Features,
     others: Path | None,
     cache: Path,
+    kind: torch.dtype,
     head: Head,
 ) -> Gate | None:
     """The gate of a recipe, or None where it asks for none.
@@ -74,6 +76,7 @@ def fit_gate(
         features: theirs, (N, D).
         others: a parquet file with `image`, `kind` and `split` (train or test).
         cache: folder for features.
+        kind: what they are computed in.
         head: the detector's, to count what it would call AI-generated among `others`.
 
     Raises:
@@ -87,17 +90,16 @@ def fit_gate(
             "this recipe has a gate; give pictures that are no photographs with --others FILE.parquet "
             "(python -m fauxto.train.nonphotos draws some)"
         )
-    found = load_others(recipe, tower, others, cache)
+    found = load_others(recipe, tower, others, cache, kind)
     return _fitted(recipe.gate, pictures, features, found, head)
 
 
-def load_others(recipe: TowerRecipe, tower: Tower, file: Path, cache: Path) -> Others:
+def load_others(recipe: TowerRecipe, tower: Tower, file: Path, cache: Path, kind: torch.dtype) -> Others:
     """Kinds, parts and features of pictures that are no photographs."""
     table = pq.read_table(file)
     missing = {"image", "kind", "split"} - set(table.column_names)
     if missing:
         raise DataError(f"{file}: lacks the column {', '.join(sorted(missing))}")
-    config, side = recipe.input_config(), recipe.input.side
     images = table.column("image").combine_chunks().field("bytes")
 
     def pixels() -> Iterator[Pixels]:
@@ -108,10 +110,10 @@ def load_others(recipe: TowerRecipe, tower: Tower, file: Path, cache: Path) -> O
         cache / name,
         tower,
         pixels(),
-        lambda _, picture: square(picture, side),
-        config,
+        lambda _, picture: picture,
+        recipe.input_config(),
         recipe.net,
-        faster_type(tower, side),
+        kind,
     )
     kinds = np.array(table.column("kind").to_pylist())
     return Others(kinds, np.array(table.column("split").to_pylist()) == "test", features)
@@ -124,7 +126,7 @@ def _fitted(section: GateSection, pictures: Pictures, features: Features, others
     # Folds of whole groups, so that no photograph is judged by a gate that saw its origin.
     names = np.unique(pictures.groups)
     folds = np.array([f"fold {int(np.searchsorted(names, group)) % _FOLDS}" for group in pictures.groups])
-    folds = np.concatenate([folds, np.full(int(taught.sum()), "always")])
+    folds = np.concatenate([folds, np.full(int(taught.sum()), "")])
     weights = np.where(labels == 1, 0.5 / len(features), 0.5 / max(1, int(taught.sum()))).astype(np.float32)
     heads = held_out_heads([x], labels, weights, folds, l2=section.l2)
     photographs = held_out_logits(heads, x, folds)[: len(features)]

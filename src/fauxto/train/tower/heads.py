@@ -107,8 +107,8 @@ def held_out_heads(
     *,
     l2: float,
 ) -> dict[str, Head]:
-    """For every group the head that was fitted without it."""
-    names = np.unique(groups)
+    """For every group the head that was fitted without it; what has no group ("") is always learnt from."""
+    names = np.unique(groups[groups != ""])
     kept = weights[:, None] * (groups[:, None] != names[None, :])
     heads = fit_heads(draws, labels, kept.astype(np.float32), l2=l2)
     return dict(zip(names.tolist(), heads, strict=True))

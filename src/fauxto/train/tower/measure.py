@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +43,12 @@ def group_aurocs(pictures: Pictures, logits: NDArray[np.float64]) -> dict[str, f
     return found
 
 
-def yardstick(pictures: Pictures, logits: NDArray[np.float64], rows: NDArray[np.bool_]) -> Yardstick:
-    """The figures over `rows`, those without both classes in their group left out."""
+def yardstick(
+    pictures: Pictures, logits: NDArray[np.float64], rows: NDArray[np.bool_], by_group: dict[str, float]
+) -> Yardstick:
+    """The figures over `rows`, those without both classes in their group left out; `by_group` has AUROCs."""
     rows = rows & pictures.matched
     labels, scores = pictures.labels[rows], logits[rows]
-    by_group = group_aurocs(pictures, logits)
     groups = np.unique(pictures.groups[rows])
     # A probability, because thresholds are; the order of the scores is what counts.
     chances = sigmoid(scores)
@@ -60,12 +62,16 @@ def yardstick(pictures: Pictures, logits: NDArray[np.float64], rows: NDArray[np.
     )
 
 
-def figures(pictures: Pictures, logits: NDArray[np.float64], remakes: NDArray[np.bool_]) -> dict[str, object]:
-    """The yardstick over all matched groups, over those that are no remakes, and over the remakes."""
-    everything = np.ones(len(pictures), dtype=bool)
-    parts = {"all": everything, "no remakes": ~remakes, "remakes": remakes}
+def figures(
+    pictures: Pictures, logits: NDArray[np.float64], remakes: NDArray[np.bool_]
+) -> dict[str, dict[str, Any]]:
+    """The yardstick over all matched groups and, where there are remakes, without and over them."""
+    parts = {"all": np.ones(len(pictures), dtype=bool)}
+    if remakes.any():
+        parts |= {"no remakes": ~remakes, "remakes": remakes}
+    by_group = group_aurocs(pictures, logits)
     return {
-        name: asdict(yardstick(pictures, logits, rows))
+        name: asdict(yardstick(pictures, logits, rows, by_group))
         for name, rows in parts.items()
         if (rows & pictures.matched).any()
     }

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from fauxto.models.config import InputConfig
 from fauxto.train.recipe import BundleSection, InputSection, Section, Share, checked, read_yaml
 from fauxto.train.tower.clip import BLOCKS
+from fauxto.train.tower.views import RUNGS
 
 
 class TowerSection(Section):
@@ -45,10 +46,15 @@ class TowerSection(Section):
 
 
 class HeadSection(Section):
-    """The linear head: `draws` degraded views a picture, the clean one `clean` times, the penalty `l2`."""
+    """The linear head: the views it is fitted on, and the penalty `l2`.
+
+    Of every picture the clean view `clean` times, `draws` degraded ones, and `loose` ones, in which an
+    aligned face is cropped as loosely as faces are found.
+    """
 
     clean: int = Field(default=1, ge=1)
     draws: int = Field(default=3, ge=0)
+    loose: int = Field(default=0, ge=0)
     l2: float = Field(default=0.1, gt=0)
 
 
@@ -64,21 +70,35 @@ class TowerRecipe(Section):
 
     Scores are measured on what the head never saw: on origins left out one by one, or on one of `folds` parts
     by content hash where the pictures name no origins. `together` names origins that share pictures and are
-    left out together; `remakes` those in which a generator re-rendered the photographs themselves.
+    left out together; `remakes` those in which a generator re-rendered the photographs themselves. `rungs`
+    names degradations that are measured too. In each of the `promised` views the `ai` threshold keeps false
+    alarms at or below `bundle.max_fpr`, and for every source of `group_size` photographs at `max_group_fpr`.
     """
 
     seed: int = 0
     net: TowerSection
     input: InputSection
     head: HeadSection = HeadSection()
-    chains: tuple[Literal["web", "hard"], ...] = ("web", "hard")
+    rungs: tuple[str, ...] = ("web", "hard")
     gate: GateSection | None = None
     folds: int | None = Field(default=None, ge=2)
     together: tuple[tuple[str, ...], ...] = ()
     remakes: tuple[str, ...] = ()
+    promised: tuple[Literal["clean", "loose", "draws"], ...] = ("clean", "loose")
     max_group_fpr: Share = 0.03
     group_size: int = Field(default=100, ge=1)
     bundle: BundleSection
+
+    @model_validator(mode="after")
+    def _for_a_tower(self) -> TowerRecipe:
+        unknown = set(self.rungs) - set(RUNGS)
+        if unknown:
+            raise ValueError(f"rungs: no such degradation: {', '.join(sorted(unknown))}")
+        if not self.input.resize:
+            raise ValueError("input.resize: a tower looks at whole pictures, so it must be true")
+        if self.bundle.flip_average or self.bundle.calibration == "none":
+            raise ValueError("bundle: flip_average and calibration are not for a tower; leave them out")
+        return self
 
     def input_config(self) -> InputConfig:
         """The bundle's input."""

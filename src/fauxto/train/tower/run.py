@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from fauxto.evaluate.calibration import fit_platt, threshold_allowing, threshold_for_fpr, threshold_missing
+from fauxto.evaluate.degradations import Rung
+from fauxto.evaluate.metrics import expected_calibration_error
 from fauxto.models.bundle import load_bundle, sigmoid
 from fauxto.models.config import (
     BundleConfig,
@@ -24,6 +25,7 @@ from fauxto.models.config import (
     GateConfig,
     ThresholdsConfig,
 )
+from fauxto.models.writing import write_json
 from fauxto.train.card import model_card
 from fauxto.train.export import golden
 from fauxto.train.tower.clip import Tower, read_tower
@@ -41,19 +43,23 @@ from fauxto.train.tower.heads import (
 from fauxto.train.tower.measure import figures, group_aurocs
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
-from fauxto.train.tower.views import Pixels, chained, drawn, square
-
-CHAINS = {"web": 60, "hard": 40}
-"""JPEG qualities of the two chains; their limits of 768 and 512 pixels are above what was measured on."""
+from fauxto.train.tower.views import RUNGS, Pixels, drawn, loosely_cropped
 
 
 @dataclass(frozen=True)
 class Views:
-    """Class tokens (N, D) of every picture: clean, in draws for training, and after each chain."""
+    """Features (N, D) of every picture: clean, in draws and loose crops, and on each rung of degradation."""
 
     clean: Features
     draws: list[Features]
-    chains: dict[str, Features]
+    loose: list[Features]
+    rungs: dict[str, Features]
+
+    @property
+    def measured(self) -> dict[str, Features]:
+        """The views that figures are given of; one draw and one loose crop stand for all."""
+        several = {"loose": self.loose, "draws": self.draws}
+        return {"clean": self.clean, **{k: found[0] for k, found in several.items() if found}, **self.rungs}
 
 
 def run_tower(
@@ -78,23 +84,24 @@ def run_tower(
     tower = read_tower(weights, recipe.net.depth, recipe.input.side)
     round_weights(tower, recipe.net.bits)
     pictures = load_pictures(data, recipe.together, recipe.folds)
-    views = compute_views(recipe, tower, pictures, output / "features")
+    kind = faster_type(tower, recipe.input.side)
+    views = compute_views(recipe, tower, pictures, output / "features", kind)
     importance = origin_weights(pictures.labels, pictures.groups)
-    training = [views.clean] * recipe.head.clean + views.draws
+    training = [views.clean] * recipe.head.clean + views.draws + views.loose
     heads = held_out_heads(training, pictures.labels, importance, pictures.groups, l2=recipe.head.l2)
     held_out = {
-        name: held_out_logits(heads, found, pictures.groups)
-        for name, found in {"clean": views.clean, **views.chains}.items()
+        name: held_out_logits(heads, found, pictures.groups) for name, found in views.measured.items()
     }
     head = fit_heads(training, pictures.labels, importance[:, None], l2=recipe.head.l2, steps=100)[0]
-    gate = fit_gate(recipe, tower, pictures, views.clean, others, output / "features", head)
+    gate = fit_gate(recipe, tower, pictures, views.clean, others, output / "features", kind, head)
     return export(recipe, tower, pictures, held_out, head, gate, output)
 
 
-def compute_views(recipe: TowerRecipe, tower: Tower, pictures: Pictures, cache: Path) -> Views:
-    """Features of all views, from the cache where they lie there."""
+def compute_views(
+    recipe: TowerRecipe, tower: Tower, pictures: Pictures, cache: Path, kind: torch.dtype
+) -> Views:
+    """Features of all views, computed in `kind`, from the cache where they lie there."""
     config, side = recipe.input_config(), recipe.input.side
-    kind = faster_type(tower, side)
     mark = f"{pictures.fingerprint}-{recipe.net.mark}"
 
     def features(name: str, view: View) -> Features:
@@ -102,9 +109,10 @@ def compute_views(recipe: TowerRecipe, tower: Tower, pictures: Pictures, cache: 
         return cached_features(file, tower, pictures.pixels(), view, config, recipe.net, kind)
 
     return Views(
-        features("clean", lambda _, pixels: square(pixels, side)),
+        features("clean", lambda _, pixels: pixels),
         [features(f"draw-{k}", partial(_draw, recipe.seed, k, side)) for k in range(recipe.head.draws)],
-        {name: features(name, partial(_chain, side, CHAINS[name])) for name in recipe.chains},
+        [features(f"loose-{k}", partial(_loose, recipe.seed, k)) for k in range(recipe.head.loose)],
+        {name: features(name, partial(_degraded, RUNGS[name])) for name in recipe.rungs},
     )
 
 
@@ -112,27 +120,38 @@ def _draw(seed: int, number: int, side: int, position: int, pixels: Pixels) -> P
     return drawn(pixels, side, np.random.default_rng([seed, number, position]))
 
 
-def _chain(side: int, quality: int, _position: int, pixels: Pixels) -> Pixels:
-    return chained(pixels, side, quality)
+def _loose(seed: int, number: int, position: int, pixels: Pixels) -> Pixels:
+    return loosely_cropped(pixels, np.random.default_rng([seed, 1000 + number, position]))
+
+
+def _degraded(rung: Rung, _position: int, pixels: Pixels) -> Pixels:
+    return rung.apply(pixels)
 
 
 def choose_thresholds(
-    recipe: TowerRecipe, pictures: Pictures, scores: NDArray[np.float64]
+    recipe: TowerRecipe, pictures: Pictures, scores: dict[str, NDArray[np.float64]]
 ) -> tuple[float, float]:
-    """The verdict's thresholds from scores by heads that never saw the picture's origin.
+    """The verdict's thresholds from scores of each view by heads that never saw the picture's origin.
 
-    `ai` flags at most `max_fpr` of all photographs, and at most `max_group_fpr` of every source with
-    `group_size` or more of them; below `no_sign` lie at most `max_miss` of the AI-generated pictures.
+    `ai` holds in every promised view. Below `no_sign` lie at most `max_miss` of the AI-generated pictures as
+    they are and loosely cropped; degraded ones may fall below it, since that verdict claims nothing.
     """
+    promised = [view for view in recipe.promised if view in scores]
+    ai = max(_ai_threshold(recipe, pictures, scores[view]) for view in promised)
+    generated = [found[pictures.labels == 1] for view, found in scores.items() if view in ("clean", "loose")]
+    allowed = int(np.floor(recipe.bundle.max_miss * len(generated[0])))
+    return ai, min(ai, *(threshold_missing(found, allowed) for found in generated))
+
+
+def _ai_threshold(recipe: TowerRecipe, pictures: Pictures, scores: NDArray[np.float64]) -> float:
+    """Flags at most `max_fpr` of all photographs, `max_group_fpr` of every source with enough of them."""
     real = pictures.labels == 0
     ai = threshold_for_fpr(scores[real], recipe.bundle.max_fpr)
     for source in np.unique(pictures.sources[real]):
         group = scores[real & (pictures.sources == source)]
         if len(group) >= recipe.group_size:
             ai = max(ai, threshold_allowing(group, int(np.floor(recipe.max_group_fpr * len(group)))))
-    generated = scores[~real]
-    no_sign = threshold_missing(generated, int(np.floor(recipe.bundle.max_miss * len(generated))))
-    return ai, min(ai, no_sign)
+    return ai
 
 
 def export(
@@ -151,20 +170,20 @@ def export(
     write_onnx(net, recipe.input_config(), folder / "model.onnx")
     matched = pictures.matched
     slope, intercept = fit_platt(held_out["clean"][matched], pictures.labels[matched])
-    scores = sigmoid(slope * held_out["clean"] + intercept)
+    scores = {name: sigmoid(slope * logits + intercept) for name, logits in held_out.items()}
     ai, no_sign = choose_thresholds(recipe, pictures, scores)
-    section = recipe.bundle
+    section, left_out = recipe.bundle, held_out_name(recipe)
     config = BundleConfig(
         name=section.name,
         version=section.version,
         input=recipe.input_config(),
-        calibration=CalibrationConfig(slope=slope, intercept=intercept, fitted_on="held-out origins"),
+        calibration=CalibrationConfig(slope=slope, intercept=intercept, fitted_on=left_out),
         thresholds=ThresholdsConfig(
             ai=ai,
             no_sign=no_sign,
             max_fpr=section.max_fpr,
             max_miss=section.max_miss,
-            chosen_on="photographs of held-out origins",
+            chosen_on=_chosen_on(recipe),
         ),
         gate=None if gate is None else GateConfig(threshold=gate.threshold, what="a photograph"),
         faces=FacesConfig() if section.faces else None,
@@ -173,43 +192,79 @@ def export(
         licence=section.licence,
         model_sha256=hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest(),
     )
-    remakes = remake_rows(pictures, recipe.remakes)
-    metrics = held_out_metrics(pictures, held_out, scores, config, gate, remakes)
+    metrics = held_out_metrics(recipe, pictures, held_out, scores, config, gate)
     run = {"seed": recipe.seed, "data fingerprint": pictures.fingerprint, "torch": torch.__version__}
-    _write(folder / "config.json", config.model_dump(mode="json"))
-    _write(folder / "golden.json", golden(folder / "model.onnx", config))
-    _write(folder / "metrics.json", {"model": f"{config.name} {config.version}", "run": run, **metrics})
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / "golden.json", golden(folder / "model.onnx", config))
+    write_json(folder / "metrics.json", {"model": f"{config.name} {config.version}", "run": run, **metrics})
     (folder / "MODEL_CARD.md").write_text(model_card(config, flat(metrics), run), encoding="utf-8")
-    _write_held_out(pictures, held_out, scores, output / "held-out.csv")
+    _write_held_out(pictures, held_out, scores["clean"], output / "held-out.csv")
     load_bundle(folder).self_test()
     return folder
 
 
+def _chosen_on(recipe: TowerRecipe) -> str:
+    """The promised views, for a person."""
+    names = {"clean": "as they are", "loose": "loosely cropped", "draws": "degraded at random"}
+    drawn = {"clean": True, "loose": recipe.head.loose > 0, "draws": recipe.head.draws > 0}
+    views = ", ".join(names[view] for view in recipe.promised if drawn[view])
+    return f"photographs of {held_out_name(recipe)} ({views})"
+
+
+def held_out_name(recipe: TowerRecipe) -> str:
+    """What the head never saw when a picture was scored, for a person."""
+    return "held-out origins" if recipe.folds is None else "held-out folds"
+
+
 def held_out_metrics(
+    recipe: TowerRecipe,
     pictures: Pictures,
     held_out: dict[str, NDArray[np.float64]],
-    scores: NDArray[np.float64],
+    scores: dict[str, NDArray[np.float64]],
     config: BundleConfig,
     gate: Gate | None,
-    remakes: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """Everything that was measured on origins left out."""
+    """Everything that was measured on origins, or folds, left out.
+
+    Args:
+        recipe: of the run.
+        pictures: N of them.
+        held_out: logits of each view, (N,).
+        scores: the same, calibrated.
+        config: with the thresholds that were chosen.
+        gate: if there is one.
+    """
     real = pictures.labels == 0
-    flagged, passed = scores >= config.thresholds.ai, scores < config.thresholds.no_sign
+    verdicts = {name: _verdicts(found, config.thresholds) for name, found in scores.items()}
+    clean, matched = verdicts["clean"], pictures.matched
+    remakes = remake_rows(pictures, recipe.remakes)
+    yardsticks = {name: figures(pictures, logits, remakes) for name, logits in held_out.items()}
     found: dict[str, Any] = {
-        "held-out origins": {name: figures(pictures, logits, remakes) for name, logits in held_out.items()},
+        held_out_name(recipe): yardsticks,
         "verdicts": {
             "photographs": int(real.sum()),
-            "photographs called ai": float(flagged[real].mean()),
+            "photographs called ai": float((clean[real] == 2).mean()),
             "ai-generated images": int((~real).sum()),
-            "ai-generated called ai": float(flagged[~real].mean()),
-            "uncertain": float((~flagged & ~passed).mean()),
+            "ai-generated called ai": float((clean[~real] == 2).mean()),
+            "uncertain": float((clean == 1).mean()),
         },
-        "AUROC by origin": {k: round(v, 4) for k, v in group_aurocs(pictures, held_out["clean"]).items()},
+        "calibration error": expected_calibration_error(pictures.labels[matched], scores["clean"][matched]),
+        "verdicts that flip": {
+            name: float((found != clean).mean()) for name, found in verdicts.items() if name != "clean"
+        },
+        "photographs called ai, by view": {
+            name: float((found[real] == 2).mean()) for name, found in verdicts.items() if name != "clean"
+        },
+        "AUROC by group": {k: round(v, 4) for k, v in group_aurocs(pictures, held_out["clean"]).items()},
     }
     if gate is not None:
         found["gate"] = gate_figures(gate, config, real)
     return found
+
+
+def _verdicts(scores: NDArray[np.float64], thresholds: ThresholdsConfig) -> NDArray[np.int64]:
+    """0 below the lower threshold, 1 between, 2 at or above the upper."""
+    return np.digitize(scores, [thresholds.no_sign, thresholds.ai])
 
 
 def gate_figures(gate: Gate, config: BundleConfig, real: NDArray[np.bool_]) -> dict[str, Any]:
@@ -246,10 +301,6 @@ def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         label = f"{prefix}, {name}" if prefix else name
         found |= flat(inner, label) if isinstance(inner, dict) else {label: inner}
     return found
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_held_out(
