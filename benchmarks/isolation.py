@@ -2,8 +2,8 @@
 
     python benchmarks/isolation.py [--rounds 15] [--output results/isolation.json]
 
-Rounds are pairs, one right after the other and the first of them by turns, so that what else the machine does meets
-both; the cost is 1 - with/without, its median over the pairs, with the quartiles beside it.
+Rounds are pairs, one right after the other and the first of them by turns, so that what else the machine
+does meets both; the cost is 1 - with/without, its median over the pairs, with the quartiles beside it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python benchmarks/soak.py [--images 200000] [--isolate] [--output results/soak.json]
 
-Of ten files eight are bad ones from the corpus, one a photograph outside the model's domain and one a thumbnail
-that the model judges: what can leak is the opening of files, and inference alone would take most of the time.
+Of ten files eight are bad ones from the corpus, one a photograph outside the model's domain and one a
+thumbnail that the model judges: what can leak is the opening of files, and inference alone would take most of
+the time.
 The first tenth is the warm-up. Exit code 1 where the rest grew: the median memory of its last quarter above
 that of its first by more than 5 % and 10 MB, or more descriptors or threads at the end than at its beginning.
 """

@@ -84,7 +84,7 @@ if sys.version_info >= (3, 11):  # tomllib
             names = [extra for found in inner if found for extra in found[1].split(",")]
             return {one for one in extras[name] if not one.startswith("fauxto[")}.union(*map(closure, names))
 
-        wanted = set().union(*(closure(name) for name in extras if name != "dev"))
+        wanted: set[str] = set().union(*(closure(name) for name in extras if name != "dev"))
         assert closure("all") == wanted
         assert wanted <= closure("dev"), "dev is what .ci/run installs before it looks at licences"
 
