@@ -145,7 +145,7 @@ def test_text_that_a_file_holds_steers_no_terminal_and_no_page(
         result = fauxto(capsys, "scan", tmp_path / "a.png", *options)
         assert result.code == 0 and steers(result.out + result.err) == []
         if kind == "jsonl":  # escaped, and not lost
-            assert hostile in str(Record.model_validate_json(result.out).evidence[0].data)
+            assert hostile in Record.model_validate_json(result.out).evidence[0].data["value"]
         page = report.read_text()
         assert "alert(1)" in page and "<script>alert" not in page and steers(page) == []
     result = fauxto(capsys, "inspect", tmp_path / "a.png")
