@@ -281,7 +281,7 @@ def false_accusations() -> str:
 
 def speed() -> str:
     startup, throughput, provenance = read("startup.json"), read("throughput.json"), read("provenance.json")
-    readers = provenance["all_readers"]
+    readers, isolation, memory = provenance["all_readers"], read("isolation.json"), read("memory.json")
     processors = read("processors.json")["greatest_difference"]
     greatest = max(value for models in processors.values() for value in models.values())
     return "\n".join(
@@ -292,6 +292,13 @@ def speed() -> str:
             f"{startup['ratio']:.2f} times |",
             f"| a folder of {throughput['images']:,} thumbnails, of the rate that decoding and inference "
             f"alone allow | {throughput['share_of_bar']:.0%}, {throughput['scan_per_s']:,} images a second |",
+            f"| peak memory of a scan of {memory['many']:,} thumbnails over one of {memory['few']:,} | "
+            f"{memory['growth_mb']:.1f} MB more |",
+            *[
+                f"| what `--isolate` costs of the rate: {kind} | {percent(row['cost'])} |"
+                for kind, row in isolation.items()
+                if isinstance(row, dict)
+            ],
             f"| all provenance readers, unsigned JPEG of about 1 MB | "
             f"{readers['JPEG of about 1 MB, unsigned']['median_ms']:.2f} ms |",
             f"| all provenance readers, signed JPEG of about 1 MB | "
@@ -300,7 +307,8 @@ def speed() -> str:
             f"processor | {greatest:.0e} |",
             "",
             "Two cores of a server; `results/startup.json`, `results/throughput.json`, "
-            "`results/provenance.json`, `results/processors.json` (natively and under qemu-user).",
+            "`results/memory.json`, `results/isolation.json`, `results/provenance.json`, "
+            "`results/processors.json` (natively and under qemu-user).",
         ]
     )
 
