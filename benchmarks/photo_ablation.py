@@ -106,14 +106,7 @@ def views_of(
         }
     )
     kind = faster_type(tower, recipe.input.side)
-    cache = work / f"seed-{seed}"
-    for file in (work / "seed-0").glob("*.npy") if seed else ():
-        if not file.name.startswith("draw"):
-            cache.mkdir(parents=True, exist_ok=True)
-            link = cache / file.name
-            link.unlink(missing_ok=True)
-            link.hardlink_to(file)
-    views = compute_views(wide, tower, pictures, cache, kind)
+    views = compute_views(wide, tower, pictures, work, kind)
     return {"clean": views.clean, "draw": views.draws[0], **views.rungs}
 
 

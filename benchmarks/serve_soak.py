@@ -26,6 +26,7 @@ from time import monotonic, sleep
 
 import httpx
 
+from growth import memory_growth
 from live import Held, Server, serving
 
 ROOT = Path(__file__).parents[1]
@@ -164,10 +165,7 @@ def grew(samples: Sequence[Held]) -> list[str]:
     """What grew after the warm-up."""
     quarter = max(1, len(samples) // 4)
     first, last = samples[:quarter], samples[-quarter:]
-    before, after = (median(one.megabytes for one in part) for part in (first, last))
-    found = []
-    if after > before * 1.1 and after > before + 20:
-        found.append(f"memory: {before:.0f} to {after:.0f} MB")
+    found = memory_growth(first, last, 0.1, 20)
     for what in ("descriptors", "threads", "processes"):
         most, now = max(getattr(one, what) for one in first), median(getattr(one, what) for one in last)
         if now > most:

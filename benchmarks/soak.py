@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
 TESTS = Path(__file__).parents[1] / "tests"
@@ -31,6 +30,7 @@ from bad_files import bad_files  # noqa: E402
 from fauxto import Detector  # noqa: E402
 from fauxto.scan.found import Found  # noqa: E402
 from fauxto.scan.run import Summary, scan  # noqa: E402
+from growth import memory_growth  # noqa: E402
 
 SAMPLES = 100
 
@@ -84,12 +84,7 @@ def soak(paths: list[Path], images: int, isolate: bool) -> Iterator[Sample]:
 def grew(samples: list[Sample]) -> list[str]:
     """What grew after the warm-up."""
     quarter = max(1, len(samples) // 4)
-    before, after = (
-        median(one.megabytes for one in part) for part in (samples[:quarter], samples[-quarter:])
-    )
-    found = (
-        [f"memory: {before:.0f} to {after:.0f} MB"] if after > before * 1.05 and after > before + 10 else []
-    )
+    found = memory_growth(samples[:quarter], samples[-quarter:], 0.05, 10)
     for what in ("descriptors", "threads"):
         most = max(getattr(one, what) for one in samples[:quarter])
         if getattr(samples[-1], what) > most:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 SOAK = Path(__file__).parents[1] / "benchmarks" / "soak.py"
+sys.path.append(str(SOAK.parent))  # as where it is run as a command
 MODULE = runpy.run_path(str(SOAK))
 
 

@@ -102,7 +102,7 @@ def compute_views(
 ) -> Views:
     """Features of all views, computed in `kind`, from the cache where they lie there."""
     config, side = recipe.input_config(), recipe.input.side
-    mark = f"{pictures.fingerprint}-{recipe.net.mark}"
+    mark, seed = f"{pictures.fingerprint}-{recipe.net.mark}", recipe.seed
 
     def features(name: str, view: View) -> Features:
         file = cache / f"{name}-{mark}.npy"
@@ -110,8 +110,8 @@ def compute_views(
 
     return Views(
         features("clean", lambda _, pixels: pixels),
-        [features(f"draw-{k}", partial(_draw, recipe.seed, k, side)) for k in range(recipe.head.draws)],
-        [features(f"loose-{k}", partial(_loose, recipe.seed, k)) for k in range(recipe.head.loose)],
+        [features(f"draw-{seed}-{k}", partial(_draw, seed, k, side)) for k in range(recipe.head.draws)],
+        [features(f"loose-{seed}-{k}", partial(_loose, seed, k)) for k in range(recipe.head.loose)],
         {name: features(name, partial(_degraded, RUNGS[name])) for name in recipe.rungs},
     )
 
