@@ -295,7 +295,7 @@ def speed() -> str:
             f"| peak memory of a scan of {memory['many']:,} thumbnails over one of {memory['few']:,} | "
             f"{memory['growth_mb']:.1f} MB more |",
             *[
-                f"| what `--isolate` costs of the rate: {kind} | {percent(row['cost'])} |"
+                f"| what processes for decoding cost of the rate: {kind} | {percent(row['cost'])} |"
                 for kind, row in isolation.items()
                 if isinstance(row, dict)
             ],

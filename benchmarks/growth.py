@@ -1,10 +1,50 @@
-"""Whether memory grew between two parts of a long run."""
+"""What a process holds, and whether memory grew between two parts of a long run."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Protocol
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a process holds: memory of it and its children, the rest of it alone."""
+
+    megabytes: float
+    descriptors: int
+    threads: int
+    processes: int
+
+
+def held(pid: int) -> Held:
+    """What a process holds now."""
+    pids = [pid, *_children(pid)]
+    own = Path("/proc") / str(pid)
+    return Held(
+        round(sum(map(_resident, pids)) / 1e6, 1),
+        len(list((own / "fd").iterdir())),
+        len(list((own / "task").iterdir())),
+        len(pids),
+    )
+
+
+def _children(pid: int) -> list[int]:
+    tasks = (Path("/proc") / str(pid) / "task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def _resident(pid: int) -> int:
+    """Bytes in memory; 0 for a process that has just ended."""
+    try:
+        return int((Path("/proc") / str(pid) / "statm").read_text().split()[1]) * _PAGE
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 class Sized(Protocol):

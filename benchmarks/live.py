@@ -1,8 +1,7 @@
-"""A server of its own process for the benchmarks, and what that process and its children hold."""
+"""A server of its own process for the benchmarks, and what it holds."""
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -10,21 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-@dataclass(frozen=True)
-class Held:
-    """What the server holds: memory of it and its children, the rest of it alone."""
-
-    megabytes: float
-    descriptors: int
-    threads: int
-    processes: int
+from growth import Held, held
 
 
 @dataclass(frozen=True)
@@ -42,27 +30,7 @@ class Server:
 
     def held(self) -> Held:
         """What it holds now."""
-        pids = [self.process.pid, *_children(self.process.pid)]
-        own = Path("/proc") / str(self.process.pid)
-        return Held(
-            round(sum(map(_resident, pids)) / 1e6, 1),
-            len(list((own / "fd").iterdir())),
-            len(list((own / "task").iterdir())),
-            len(pids),
-        )
-
-
-def _children(pid: int) -> list[int]:
-    tasks = (Path("/proc") / str(pid) / "task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-
-
-def _resident(pid: int) -> int:
-    """Bytes in memory; 0 for a process that has just ended."""
-    try:
-        return int((Path("/proc") / str(pid) / "statm").read_text().split()[1]) * _PAGE
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+        return held(self.process.pid)
 
 
 @contextmanager

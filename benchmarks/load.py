@@ -24,7 +24,8 @@ from time import monotonic, perf_counter
 import httpx
 
 import fauxto
-from live import Held, Server, serving
+from growth import Held
+from live import Server, serving
 from serve_soak import grew
 
 ROOT = Path(__file__).parents[1]

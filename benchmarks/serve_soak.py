@@ -26,8 +26,8 @@ from time import monotonic, sleep
 
 import httpx
 
-from growth import memory_growth
-from live import Held, Server, serving
+from growth import Held, memory_growth
+from live import Server, serving
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "corpus"))

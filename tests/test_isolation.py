@@ -19,6 +19,9 @@ from fauxto.isolation import Children
 from fauxto.models import read_config
 from fauxto.opening import OpeningRules, open_file
 from fauxto.provenance import ProvenanceOptions
+from fauxto.scan.found import Skipped
+from fauxto.scan.run import Summary, scan
+from fauxto.scan.sources import find
 from misbehaving import CHATTER, CRASH, EAT, FAIL, HANG, misbehaving_child
 
 
@@ -65,6 +68,40 @@ def test_a_child_is_kept_and_one_that_was_killed_is_replaced(children: Children)
     first.wait()
     assert children.open_file(made.png(), "c.png").error is None
     assert children._idle.queue[0].process.pid != first.pid
+
+
+def test_a_child_ends_after_its_files(rules: OpeningRules) -> None:
+    children = Children(rules, files=2)
+    children.open_file(made.png(), "a.png")
+    first = children._idle.queue[0].process
+    assert children.open_file(made.png(), "b.png").error is None
+    assert first.returncode is not None and not children._idle.queue
+    assert children.open_file(made.png(), "c.png").error is None
+    children.close()
+
+
+def test_in_a_scan_of_many_files_a_crash_costs_one_record(
+    tmp_path: Path, bright_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fauxto.isolation.child_program", misbehaving_child)
+    for number in range(40):
+        (tmp_path / f"{number:02}.png").write_bytes(CRASH if number == 7 else made.png())
+    inputs = find([str(tmp_path)], Skipped())
+    batches = scan(inputs, Detector(bright_bundle), Summary(), isolate_many=True)
+    records = [record for batch in batches for record in batch]
+    assert [number for number, record in enumerate(records) if record.error is not None] == [7]
+    assert records[7].error is not None and records[7].error.code == "corrupt"
+
+
+def test_a_scan_of_a_few_files_starts_no_process(
+    tmp_path: Path, bright_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fauxto.isolation.Children", None)
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(made.png())
+    summary = Summary()
+    list(scan(find([str(tmp_path)], Skipped()), Detector(bright_bundle), summary, isolate_many=True))
+    assert summary.total == 3 and not summary.errors
 
 
 def test_closing_ends_the_processes(children: Children) -> None:

@@ -85,10 +85,9 @@ class Detector:
         self._usable = [folder for folder, _ in usable]
         self._rules = OpeningRules(limits, provenance, tuple(config for _, config in usable), thumbnail_side)
         self._children: Children | None = None
+        self._decode_seconds = decode_seconds
         if isolate:
-            from fauxto.isolation import Children
-
-            self._children = Children(self._rules, seconds=decode_seconds)
+            self.isolate()
         if provenance.trust_list is not None:
             from fauxto.provenance.trust import trust_in_force
 
@@ -166,6 +165,13 @@ class Detector:
         from fauxto.provenance.inspect import inspect_bytes
 
         return inspect_bytes(data, self._rules.provenance).to_json()
+
+    def isolate(self) -> None:
+        """Open files in processes of their own from now on, as `isolate=True` does from the start."""
+        if self._children is None:
+            from fauxto.isolation import Children
+
+            self._children = Children(self._rules, seconds=self._decode_seconds)
 
     def close(self) -> None:
         """End the idle processes that `isolate` has started; they end with this object, too."""

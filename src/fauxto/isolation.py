@@ -36,6 +36,8 @@ from fauxto.provenance.inspect import inspect_bytes
 from fauxto.record import Evidence, ImageInfo
 
 SECONDS = 60.0
+# A child ends after so many files: what native decoders fail to give back goes with it.
+FILES = 10_000
 ADDRESS_SPACE = 8 << 30
 _START_SECONDS = 60.0
 _FRAME = struct.Struct(">II")  # lengths of the JSON and of the bytes that follow it
@@ -55,12 +57,19 @@ class Children:
         rules: how files are opened.
         seconds: that one file may take.
         command: starts a child; a test may put in one that misbehaves.
+        files: that one process opens before another takes its place.
     """
 
     def __init__(
-        self, rules: OpeningRules, *, seconds: float = SECONDS, command: Sequence[str] | None = None
+        self,
+        rules: OpeningRules,
+        *,
+        seconds: float = SECONDS,
+        command: Sequence[str] | None = None,
+        files: int = FILES,
     ) -> None:
-        self._rules, self._seconds, self._command = rules, seconds, tuple(command or child_program())
+        self._rules, self._seconds, self._files = rules, seconds, files
+        self._command = tuple(command or child_program())
         self._idle: LifoQueue[_Child] = LifoQueue()
         self._end = weakref.finalize(self, _end_all, self._idle)
 
@@ -94,7 +103,10 @@ class Children:
         except BaseException:  # interrupted halfway: the next answer would be this file's
             child.end()
             raise
-        self._idle.put(child)
+        if child.files < self._files:
+            self._idle.put(child)
+        else:
+            child.end()
         return answer
 
     def close(self) -> None:
@@ -137,12 +149,12 @@ class _Child:
         self._stdin, self._stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
         with contextlib.suppress(OSError):  # dead already: the first file will say so
             self._send(_rules_to_json(rules), b"", time.monotonic() + _START_SECONDS)
-        self._fresh = True
+        self.files = 0
 
     def ask(self, what: str, data: bytes, name: str, seconds: float) -> tuple[dict[str, Any], bytes]:
         """The child's answer; raises TimeoutError, EOFError where it died, or ValueError for nonsense."""
-        start = _START_SECONDS if self._fresh else 0.0  # it is still importing
-        self._fresh = False
+        start = 0.0 if self.files else _START_SECONDS  # it is still importing
+        self.files += 1
         end = time.monotonic() + seconds + start
         self._send({"name": name, "what": what}, data, end)
         if start:

@@ -68,7 +68,7 @@ class Request:
     progress: ProgressFormat | None
     engine: Engine
     address: str | None
-    isolate: bool
+    isolate: bool | None
 
     @property
     def into_folder(self) -> bool:
@@ -142,12 +142,12 @@ def scan(
         str | None, typer.Option(metavar="HOST:PORT", help="The Ray cluster; by default one on this machine.")
     ] = None,
     isolate: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--isolate",
-            help="Decode in processes of their own: a decoder that crashes or hangs costs one record.",
+            help="Decode in processes of their own: a decoder that crashes or hangs costs one record. "
+            "By default where there are more than a few files.",
         ),
-    ] = False,
+    ] = None,
 ) -> None:
     """Judge images: ai, ai-edited, uncertain or no-sign, with a score and the reason.
 
@@ -206,8 +206,8 @@ def _check(request: Request) -> None:
         raise UsageError("--address is the address of a Ray cluster; add --engine ray")
     if request.engine is Engine.ray and request.heatmap is not None:
         raise UsageError("--heatmap works on this machine only; leave out --engine ray")
-    if request.engine is Engine.ray and request.isolate:
-        raise UsageError("--isolate works on this machine only; leave out --engine ray")
+    if request.engine is Engine.ray and request.isolate is not None:
+        raise UsageError("--engine ray decides this itself; leave out --isolate and --no-isolate")
     if request.report is not None and request.into_folder:
         raise UsageError("--report shows the results of one run; leave out --output DIR")
     if request.into_folder and request.format not in (None, OutputFormat.jsonl, OutputFormat.parquet):
@@ -223,7 +223,7 @@ def _detector(request: Request) -> Detector:
         request.model,
         limits=request.limits,
         provenance=request.provenance,
-        isolate=request.isolate,
+        isolate=bool(request.isolate),
         thumbnail_side=None if request.report is None else _REPORT_SIDE,
     )
 
@@ -264,6 +264,7 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
                 skipped=skipped,
                 heatmaps=request.heatmap,
                 report=report,
+                isolate_many=request.isolate is None,
                 progress=update,
             ):
                 writer.write(records)
@@ -345,6 +346,7 @@ def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruptio
             skipped,
             interruption=interruption,
             heatmaps=request.heatmap,
+            isolate_many=request.isolate is None,
             progress=update,
         )
 

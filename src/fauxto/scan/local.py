@@ -24,6 +24,7 @@ def scan_into(
     *,
     interruption: Interruption,
     heatmaps: Path | None = None,
+    isolate_many: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> None:
     """Judge what a folder's plan holds and its parts do not, and store it there.
@@ -35,6 +36,7 @@ def scan_into(
         skipped: counts what archives hold beside images.
         interruption: once it is asked for, the batch in hand is stored and the rest left for another run.
         heatmaps: a folder for overlay PNGs of the images that got a score.
+        isolate_many: open files in processes of their own where there is more than one batch.
         progress: called after each batch.
 
     Raises:
@@ -44,7 +46,8 @@ def scan_into(
     summary.add_counts(finished.verdicts)
     writer = PartWriter(folder.store, options, finished)
     batches = _unfinished_batches(folder.plan, finished, skipped)
-    with closing(judged(batches, detector, options.limits, usable_cores())) as results:
+    results = judged(batches, detector, options.limits, usable_cores(), isolate_many=isolate_many)
+    with closing(results):
         for result in results:
             if heatmaps is not None:
                 write_heatmaps(result.prepared, result.records, heatmaps)

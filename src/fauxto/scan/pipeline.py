@@ -89,7 +89,7 @@ def in_batches(inputs: Iterable[Found], partition: int = 0) -> Iterator[Batch]:
 
 
 def judged(
-    batches: Iterable[Batch], detector: Detector, limits: Limits, threads: int
+    batches: Iterable[Batch], detector: Detector, limits: Limits, threads: int, *, isolate_many: bool = False
 ) -> Generator[Judged, None, None]:
     """Judge batches in order.
 
@@ -100,6 +100,8 @@ def judged(
         detector: the models.
         limits: of the bytes of an image.
         threads: that read and decode; with 1 everything happens in the calling thread.
+        isolate_many: where there is more than one batch, files are opened in processes of their own. A few
+            files do not wait for those, and a decoder that crashes then costs few.
     """
 
     def prepare(batch: Batch) -> list[Prepared]:
@@ -108,6 +110,8 @@ def judged(
     remaining = iter(batches)
     begun = False
     for batch in remaining:
+        if isolate_many and (_is_full(batch) or (begun and batch.inputs)):
+            detector.isolate()
         if begun and batch.inputs and threads > 1:
             listed = prefetched(chain([batch], remaining), _LISTED_AHEAD)
             for later, prepared in _in_order(listed, prepare, threads):
@@ -115,6 +119,11 @@ def judged(
             return
         begun = begun or bool(batch.inputs)
         yield _judge(batch, prepare(batch), detector)
+
+
+def _is_full(batch: Batch) -> bool:
+    """Whether more inputs probably follow."""
+    return len(batch.inputs) == BATCH_SIZE or sum(len(one.data or b"") for one in batch.inputs) >= BATCH_BYTES
 
 
 def _judge(batch: Batch, prepared: list[Prepared], detector: Detector) -> Judged:

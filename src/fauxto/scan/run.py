@@ -76,6 +76,7 @@ def scan(
     skipped: Skipped | None = None,
     heatmaps: Path | None = None,
     report: Report | None = None,
+    isolate_many: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> Iterator[Sequence[Record]]:
     """Judge inputs in order, a batch at a time; one that cannot be read gives an error record.
@@ -88,13 +89,14 @@ def scan(
         skipped: counts what archives hold beside images.
         heatmaps: a folder for overlay PNGs of the images that got a score.
         report: gets every result with the thumbnail that the detector kept.
+        isolate_many: open files in processes of their own where there is more than one batch.
         progress: called after each batch.
 
     Yields:
         The records of a batch.
     """
     batches = in_batches(expand(inputs, limits, skipped or Skipped()))
-    for batch in judged(batches, detector, limits, usable_cores()):
+    for batch in judged(batches, detector, limits, usable_cores(), isolate_many=isolate_many):
         if heatmaps is not None:
             write_heatmaps(batch.prepared, batch.records, heatmaps)
         for record in batch.records:
