@@ -21,6 +21,9 @@ from fauxto.models import load_bundle, shipped
 from fauxto.models.golden import golden_images
 from fauxto.models.openvino import OpenvinoSession
 from fauxto.models.preprocess import batch_input
+from fauxto.scan.cluster import Judge
+from fauxto.scan.plan import from_state
+from scan_runs import stored
 
 THUMBNAILS = Path(__file__).parents[1] / "examples" / "thumbnails"
 PICTURE = THUMBNAILS / "cat-32.jpg"
@@ -72,6 +75,8 @@ def test_a_strangers_bundle_is_refused_for_its_memory_would_not_be_bounded(
         result = fauxto(capsys, "scan", PICTURE, *options)
         assert result.code == 2 and "memory" in result.err and len(result.err.splitlines()) == 1
     assert not (tmp_path / "out" / "_fauxto").exists()
+    result = fauxto(capsys, "serve", "--port", 0, "--model", bright_bundle, "--runtime", "openvino")
+    assert result.code == 2 and "memory" in result.err
 
 
 def test_what_is_no_model_is_refused_by_the_check_that_every_model_passes() -> None:
@@ -137,6 +142,25 @@ def test_a_scan_that_began_with_one_runtime_does_not_go_on_with_another(
     result = fauxto(capsys, *scan)
     assert result.code == 2 and "--runtime openvino, not onnxruntime" in result.err
     assert fauxto(capsys, *scan, "--runtime", "openvino").code == 0
+
+
+def test_a_worker_of_a_cluster_computes_with_the_runtime_of_the_driver(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = ("scan", THUMBNAILS, "--model", "thumb", "--output", tmp_path / "out", "--resume")
+    assert fauxto(capsys, *scan, "--runtime", "openvino").code == 0
+    state = json.loads((tmp_path / "out" / "_fauxto" / "state.json").read_text("utf-8"))
+    plan = from_state(state, tmp_path / "out" / "_fauxto" / "inputs.jsonl.gz")
+    worker = Judge()
+    assert worker.begin(plan.options) is None
+    (partition,) = plan.partitions()
+    given = [json.loads(line) for part in worker.judge(partition, 0).parts for line in part.data.splitlines()]
+    for one, other in zip(given, stored(tmp_path / "out"), strict=True):
+        score = one.pop("score")
+        assert score == pytest.approx(other.pop("score"), abs=1e-6)
+        assert one == other
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert "fauxto[openvino]" in (Judge().begin(plan.options) or "")
 
 
 def test_the_self_test_runs_where_it_is_told_to(capsys: pytest.CaptureFixture[str]) -> None:
