@@ -14,7 +14,7 @@ import pytest
 
 from command import fauxto
 from fauxto import Detector
-from fauxto.adapt.run import FEATURES
+from fauxto.adapt.graph import FEATURES
 from fauxto.errors import BundleError, MissingExtraError, UsageError
 from fauxto.heatmap import contributions
 from fauxto.models import load_bundle, shipped

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from threading import Lock
 from types import ModuleType
 from typing import Any
@@ -37,7 +38,6 @@ class OpenvinoSession:
 
     def __init__(self, model: bytes, *, threads: int | None = None) -> None:
         check_graph(model)
-        openvino = import_openvino()
         settings = {
             **FLOAT32,
             "INFERENCE_NUM_THREADS": threads or usable_cores(),
@@ -45,6 +45,7 @@ class OpenvinoSession:
             "ENABLE_CPU_PINNING": False,
         }
         try:
+            openvino = import_openvino()
             # From bytes, never from a path, as in onnxruntime.
             graph = _core().read_model(model)
             _restore_weights(graph, openvino)
@@ -67,15 +68,13 @@ def import_openvino() -> ModuleType:
     Raises:
         ImportError: it is not installed.
     """
-    if "openvino" not in sys.modules:
-        sys.modules[_TOOLS] = None  # type: ignore[assignment]  # so that importing them fails, which it expects
-        try:
-            import openvino
-        finally:
-            del sys.modules[_TOOLS]
-    import openvino
-
-    return openvino
+    if "openvino" in sys.modules:
+        return import_module("openvino")
+    sys.modules[_TOOLS] = None  # type: ignore[assignment]  # so that importing them fails, which it expects
+    try:
+        return import_module("openvino")
+    finally:
+        del sys.modules[_TOOLS]
 
 
 @cache
