@@ -333,13 +333,22 @@ def stages() -> str:
         f"| the model, {threads} threads | {value:,} |"
         for threads, value in found["model_by_threads_per_s"].items()
     ]
-    if (vino := found["openvino"]) is not None:
-        rows += [
-            f"| the model in OpenVINO, {name}, logits off by {vino[f'{name}_logit_difference']:g} | "
-            f"{vino[f'{name}_per_s']:,} |"
-            for name in ("default", "float32")
-        ]
+    rows += in_openvino("the model", found["openvino"])
+    if (photo := found.get("photo")) is not None:  # older measurements have `thumb` alone
+        rows.append(f"| `photo`, batches of 32, {cores} threads | {photo['onnxruntime_per_s']:,g} |")
+        rows += in_openvino("`photo`", photo["openvino"])
     return "\n".join([*rows, "", f"{found['images']:,} files; `results/stages.json`."])
+
+
+def in_openvino(model: str, found: dict[str, float] | None) -> list[str]:
+    """Rows of a model in OpenVINO; none where that was not installed."""
+    if found is None:
+        return []
+    return [
+        f"| {model} in OpenVINO, {name}, logits off by {found[f'{name}_logit_difference']:g} | "
+        f"{found[f'{name}_per_s']:,g} |"
+        for name in ("default", "float32")
+    ]
 
 
 def scaling() -> str:

@@ -110,8 +110,7 @@ def describe(dataset: Dataset, bundle: Bundle, progress: Callable[[int], object]
         BundleError: the model has no such output.
         DataError: nothing is left.
     """
-    names = [one.name for one in bundle.session.get_outputs()]
-    if FEATURES not in names:
+    if FEATURES not in bundle.session.outputs:
         raise BundleError(
             f"{bundle.config.name}: its model gives no features and cannot be adapted; take another --model"
         )
@@ -156,10 +155,8 @@ def _highest(owners: NDArray[np.int64], logits: Numbers) -> NDArray[np.int64]:
 
 def _run(bundle: Bundle, squares: list[NDArray[np.uint8]]) -> tuple[Features, Numbers]:
     """Features (N, D) and logits (N,) of squares of the model's side."""
-    session = bundle.session
-    names = [session.get_outputs()[0].name, FEATURES]
     batch = normalise(np.stack(squares), bundle.config.input)
-    logits, features = session.run(names, {session.get_inputs()[0].name: batch})
+    logits, features = bundle.session.run(batch, [bundle.session.outputs[0], FEATURES])
     logits, features = np.asarray(logits, np.float64).reshape(-1), np.asarray(features, np.float64)
     if not (np.isfinite(features).all() and np.isfinite(logits).all()):
         raise BundleError(f"{bundle.config.name}: the model gave features that are not numbers; reinstall it")

@@ -7,9 +7,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 
 EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
+
+
+class Runtime(str, Enum):
+    """What computes the models."""
+
+    onnxruntime = "onnxruntime"
+    openvino = "openvino"
 
 
 @contextmanager

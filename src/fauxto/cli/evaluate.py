@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fauxto.cli import Runtime
+
 if TYPE_CHECKING:
     from fauxto.evaluate import Evaluation
 
@@ -38,6 +40,9 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only about so many images, of each class and source its share.")
     ] = None,
+    runtime: Annotated[
+        Runtime, typer.Option(help="What computes the models; openvino is an extra, for fauxto's own models.")
+    ] = Runtime.onnxruntime,
 ) -> None:
     """Measure a model on labelled images: figures with intervals, by source, under degradation; a report.
 
@@ -53,12 +58,13 @@ def evaluate(
     require_extra("fauxto evaluate")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is not a folder; choose another --output")
-    bundle = load_bundle(find_bundle(model))
-    second = load_bundle(find_bundle(compare)) if compare else None
+    bundle = load_bundle(find_bundle(model), runtime=runtime.value)
+    second = load_bundle(find_bundle(compare), runtime=runtime.value) if compare else None
     dataset = load(data, split=split, on_error="skip")
     options: list[tuple[str, object]] = [
         ("split", split), ("robustness", robustness), ("compare", compare), ("seed", seed),
         ("bootstrap", bootstrap), ("limit", limit),
+        ("runtime", None if runtime is Runtime.onnxruntime else runtime.value),
     ]  # fmt: skip
     with show_progress(min(len(dataset), limit or len(dataset))) as progress:
         found = measure(

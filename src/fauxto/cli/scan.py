@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fauxto.cli import importing
+from fauxto.cli import Runtime, importing
 
 if TYPE_CHECKING:
     from fauxto import Detector, Limits, ProvenanceOptions
@@ -69,6 +69,7 @@ class Request:
     engine: Engine
     address: str | None
     isolate: bool | None
+    runtime: Runtime
 
     @property
     def into_folder(self) -> bool:
@@ -148,6 +149,9 @@ def scan(
             "By default where there are more than a few files.",
         ),
     ] = None,
+    runtime: Annotated[
+        Runtime, typer.Option(help="What computes the models; openvino is an extra, for fauxto's own models.")
+    ] = Runtime.onnxruntime,
 ) -> None:
     """Judge images: ai, ai-edited, uncertain or no-sign, with a score and the reason.
 
@@ -174,6 +178,7 @@ def scan(
         engine=engine,
         address=address,
         isolate=isolate,
+        runtime=runtime,
     )
     _check(request)
     skipped, summary = Skipped(), Summary()
@@ -224,6 +229,7 @@ def _detector(request: Request) -> Detector:
         limits=request.limits,
         provenance=request.provenance,
         isolate=bool(request.isolate),
+        runtime=request.runtime.value,
         thumbnail_side=None if request.report is None else _REPORT_SIDE,
     )
 
@@ -315,6 +321,7 @@ def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruptio
         part_size=request.part_size,
         limits=request.limits,
         provenance=request.provenance,
+        runtime=request.runtime.value,
     )
 
     def listed() -> Iterator[Found]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fauxto.cli import Runtime
+
 if TYPE_CHECKING:
     from fauxto.serve.settings import Settings
 
@@ -24,6 +26,9 @@ def serve(
     ] = 8765,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     model: Annotated[str, typer.Option(help="auto, a model's name, or a bundle's folder.")] = "auto",
+    runtime: Annotated[
+        Runtime, typer.Option(help="What computes the models; openvino is an extra, for fauxto's own models.")
+    ] = Runtime.onnxruntime,
     api_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Let in only the keys whose hashes are in this file.")
     ] = None,
@@ -92,6 +97,7 @@ def serve(
     max_body = max(Settings.max_body, max_bytes + MEGABYTE)
     settings = Settings(
         model=model,
+        runtime=runtime.value,
         trust_list=trust_list,
         max_bytes=max_bytes,
         max_pixels=max_pixels,

@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from fauxto.errors import UsageError
-from fauxto.models.bundle import Bundle, load_bundle, read_config
+from fauxto.models.bundle import Bundle, check_runtime, load_bundle, read_config
 from fauxto.models.config import BundleConfig
+from fauxto.models.session import Runtime
 
-__all__ = ["Bundle", "BundleConfig", "find_bundle", "load_bundle", "read_config", "shipped"]
+__all__ = [
+    "Bundle",
+    "BundleConfig",
+    "Runtime",
+    "check_runtime",
+    "find_bundle",
+    "load_bundle",
+    "read_config",
+    "shipped",
+]
 
 _HERE = Path(__file__).parent
 

@@ -5,25 +5,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from fauxto.errors import BundleError
+from fauxto.errors import BundleError, MissingExtraError, UsageError
 from fauxto.models.config import BundleConfig
 from fauxto.models.files import FILES, check_files, check_pin, is_released, read_file, read_json
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input
-from fauxto.models.session import open_session
+from fauxto.models.session import OnnxruntimeSession, Runtime, Session, open_session
 from fauxto.verdict import Thresholds
 
-if TYPE_CHECKING:
-    import onnxruntime as ort
-
-__all__ = ["FILES", "GOLDEN_TOLERANCE", "Bundle", "load_bundle", "read_config", "read_json", "sigmoid"]
+__all__ = [
+    "FILES",
+    "GOLDEN_TOLERANCE",
+    "Bundle",
+    "check_runtime",
+    "load_bundle",
+    "read_config",
+    "read_json",
+    "sigmoid",
+]
 
 GOLDEN_TOLERANCE = 1e-3
 # Of a batch that go through the net together: more need memory and are no faster.
@@ -80,7 +86,7 @@ class Bundle:
 
     folder: Path
     config: BundleConfig
-    session: ort.InferenceSession
+    session: Session
 
     @property
     def thresholds(self) -> Thresholds:
@@ -108,13 +114,12 @@ class Bundle:
         )
 
     def _outputs(self, batch: NDArray[np.float32]) -> Outputs:
-        gate, names = self.config.gate, [self.session.get_outputs()[0].name]
+        gate, names = self.config.gate, [self.session.outputs[0]]
         names = names if gate is None else [*names, "photograph"]
         try:
-            found = self.session.run(names, {self.session.get_inputs()[0].name: batch})
-            raw, *passed = (np.asarray(value, dtype=np.float64) for value in found)
+            raw, *passed = (value.astype(np.float64) for value in self.session.run(batch, names))
             logits = log_odds(raw.reshape(len(batch), -1), self.config)
-        except Exception as error:  # onnxruntime raises its own undocumented classes
+        except Exception as error:  # runtimes raise their own undocumented classes
             raise BundleError(
                 f"{self.folder / 'model.onnx'}: does not turn a batch of images into one number each "
                 f"({type(error).__name__}); export it again"
@@ -131,10 +136,9 @@ class Bundle:
             (g, g); the value is what the whole would get if all of it were like this part. None from a model
             without an output `cells`.
         """
-        if "cells" not in [output.name for output in self.session.get_outputs()]:
+        if "cells" not in self.session.outputs:
             return None
-        batch = batch_input([square], self.config.input)
-        (found,) = self.session.run(["cells"], {self.session.get_inputs()[0].name: batch})
+        (found,) = self.session.run(batch_input([square], self.config.input), ["cells"])
         calibration = self.config.calibration
         return np.asarray(calibration.slope * found[0].astype(np.float64) + calibration.intercept)
 
@@ -178,7 +182,7 @@ class Bundle:
         if not difference <= GOLDEN_TOLERANCE:
             raise BundleError(
                 f"{self.config.name}: scores on this machine differ by {difference:.2g} from the golden; "
-                "do not rely on it here, and report processor and onnxruntime version"
+                "do not rely on it here, and report the processor and the runtime's version"
             )
         return difference
 
@@ -199,16 +203,38 @@ def read_config(folder: Path) -> BundleConfig:
         raise BundleError(f"{folder / 'config.json'}: {place}: {fault['msg']}") from error
 
 
-def load_bundle(folder: Path, threads: int | None = None) -> Bundle:
+def check_runtime(folder: Path, runtime: Runtime) -> None:
+    """Refuse a runtime that cannot run this bundle, before anything is loaded.
+
+    Raises:
+        MissingExtraError: it is not installed.
+        UsageError: OpenVINO for a bundle that is not one of fauxto's own.
+    """
+    if runtime == "onnxruntime":
+        return
+    if not is_released(folder):
+        raise UsageError(
+            f"{folder}: OpenVINO does not bound the memory that a model asks for, so it runs only the models "
+            "that come with fauxto; take the runtime onnxruntime"
+        )
+    if find_spec("openvino") is None:
+        raise MissingExtraError("the runtime openvino", "openvino")
+
+
+def load_bundle(folder: Path, threads: int | None = None, runtime: Runtime = "onnxruntime") -> Bundle:
     """Load a bundle, checking the model's hash before running it.
 
     Args:
         folder: the bundle.
         threads: of the runtime; by default the cores that this process may use.
+        runtime: what computes; openvino runs only the models that come with fauxto.
 
     Raises:
-        BundleError: incomplete, corrupt, not only data, or not loadable by this onnxruntime.
+        BundleError: incomplete, corrupt, not only data, or not loadable by this runtime.
+        MissingExtraError: the runtime is not installed.
+        UsageError: OpenVINO for a bundle that is not one of fauxto's own.
     """
+    check_runtime(folder, runtime)
     config = read_config(folder)
     model = read_file(folder / "model.onnx")
     if hashlib.sha256(model).hexdigest() != config.model_sha256:
@@ -217,7 +243,15 @@ def load_bundle(folder: Path, threads: int | None = None) -> Bundle:
         )
     check_pin(folder / "model.onnx", model)
     try:
-        session = open_session(model, threads=threads, released=is_released(folder))
+        session = _session(model, threads, runtime, released=is_released(folder))
     except BundleError as error:
         raise BundleError(f"{folder / 'model.onnx'}: {error}") from error
     return Bundle(folder, config, session)
+
+
+def _session(model: bytes, threads: int | None, runtime: Runtime, *, released: bool) -> Session:
+    if runtime == "onnxruntime":
+        return OnnxruntimeSession(open_session(model, threads=threads, released=released))
+    from fauxto.models.openvino import OpenvinoSession
+
+    return OpenvinoSession(model, threads=threads)

@@ -1,9 +1,13 @@
-"""An onnxruntime session for a model whose author is a stranger."""
+"""What runs a model, and an onnxruntime session for one whose author is a stranger."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fauxto.errors import BundleError
 from fauxto.models.graph import check_graph
@@ -14,6 +18,38 @@ if TYPE_CHECKING:
 
 # Weights and what is computed on the way, of all strangers' models in this process together.
 MEMORY_BYTES = 6 << 30
+
+Runtime = Literal["onnxruntime", "openvino"]
+
+
+class Session(Protocol):
+    """A loaded model, whatever runs it; it may be asked from several threads."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what the model gives; the first is its answer."""
+        ...
+
+    def run(self, batch: NDArray[np.float32], names: Sequence[str]) -> list[NDArray[Any]]:
+        """These outputs for a batch (N, 3, side, side), in this order, each of shape (N, ...).
+
+        Raises:
+            Exception: of the runtime's own kind, where the model does not take such a batch.
+        """
+        ...
+
+
+class OnnxruntimeSession:
+    """A session of onnxruntime."""
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self.outputs = tuple(output.name for output in session.get_outputs())
+
+    def run(self, batch: NDArray[np.float32], names: Sequence[str]) -> list[NDArray[Any]]:
+        """As `Session.run`."""
+        return [np.asarray(found) for found in self._session.run(names, {self._input: batch})]
 
 
 def open_session(

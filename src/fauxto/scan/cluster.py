@@ -67,6 +67,7 @@ class Judge:
                 part_size=options.part_size,
                 limits=options.limits,
                 provenance=options.provenance,
+                runtime=options.runtime,
             )
             for name in ("fauxto", "models", "trust"):
                 if getattr(here, name) != getattr(options, name):
@@ -74,7 +75,11 @@ class Judge:
                         f"it has {getattr(here, name)}, the driver {getattr(options, name)}; install the same"
                     )
             self._detector = Detector(
-                options.model, limits=options.limits, provenance=options.provenance, threads=1
+                options.model,
+                limits=options.limits,
+                provenance=options.provenance,
+                threads=1,
+                runtime=options.runtime,
             )
         except (FauxtoError, OSError) as error:
             return str(error)

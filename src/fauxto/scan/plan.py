@@ -18,6 +18,7 @@ from typing import Any, Literal
 from fauxto import __version__
 from fauxto.errors import InputError, UsageError
 from fauxto.images import Limits
+from fauxto.models.session import Runtime
 from fauxto.provenance import ProvenanceOptions
 from fauxto.scan.found import Found, is_remote
 
@@ -43,6 +44,7 @@ class Options:
     allow_network: bool
     trust_list: str | None
     trust: tuple[str, ...]
+    runtime: Runtime = "onnxruntime"
     fauxto: str = __version__
 
     @property
@@ -65,11 +67,13 @@ def options_of(
     part_size: int,
     limits: Limits,
     provenance: ProvenanceOptions,
+    runtime: Runtime = "onnxruntime",
 ) -> Options:
     """The options of a scan as they are on this machine.
 
     Raises:
-        UsageError: no such model, or a trust list that cannot be read.
+        UsageError: no such model, a runtime that does not run it, or a trust list that cannot be read.
+        MissingExtraError: the runtime is not installed.
         BundleError: a bundle is incomplete or corrupt.
     """
     paths = tuple(arguments)
@@ -80,19 +84,22 @@ def options_of(
         format=format,
         part_size=part_size,
         model=str(Path(model).resolve()) if Path(model).is_dir() else model,
-        models=_models(model),
+        models=_models(model, runtime),
         max_pixels=limits.max_pixels,
         max_bytes=limits.max_bytes,
         allow_network=provenance.allow_network,
         trust_list=None if provenance.trust_list is None else str(provenance.trust_list.resolve()),
         trust=_trust(provenance),
+        runtime=runtime,
     )
 
 
-def _models(model: str) -> tuple[str, ...]:
-    from fauxto.models import find_bundle, read_config, shipped
+def _models(model: str, runtime: Runtime) -> tuple[str, ...]:
+    from fauxto.models import check_runtime, find_bundle, read_config, shipped
 
     folders = list(shipped().values()) if model == "auto" else [find_bundle(model)]
+    for folder in folders:
+        check_runtime(folder, runtime)
     return tuple(
         f"{config.name} {config.version} {_digest((folder / 'config.json').read_bytes())}"
         for folder in folders
@@ -269,6 +276,7 @@ _NAMES = {
     "allow_network": "--allow-network",
     "trust_list": "--trust-list",
     "trust": "the trust lists",
+    "runtime": "--runtime",
     "fauxto": "fauxto",
 }
 

@@ -58,6 +58,7 @@ class Pool:
             settings.model,
             limits=limits,
             provenance=provenance,
+            runtime=settings.runtime,
             isolate=True,
             thumbnail_side=_PICTURE_SIDE,
             decode_seconds=settings.decode_seconds,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fauxto.models.session import Runtime
     from fauxto.serve.keys import ApiKeys
 
 MEGABYTE = 1_000_000
@@ -18,6 +19,7 @@ class Settings:
 
     Attributes:
         model: `auto`, a model's name, or a bundle's folder.
+        runtime: what computes the models.
         trust_list: PEM file of certificates to trust as signers of Content Credentials.
         max_bytes: of one file.
         max_pixels: of one image, width times height.
@@ -38,6 +40,7 @@ class Settings:
     """
 
     model: str = "auto"
+    runtime: Runtime = "onnxruntime"
     trust_list: Path | None = None
     max_bytes: int = 32 * MEGABYTE
     max_pixels: int = 64_000_000
