@@ -69,6 +69,7 @@ class Request:
     engine: Engine
     address: str | None
     isolate: bool
+    unordered: bool
 
     @property
     def into_folder(self) -> bool:
@@ -148,6 +149,13 @@ def scan(
             help="Decode in processes of their own: a decoder that crashes or hangs costs one record.",
         ),
     ] = False,
+    unordered: Annotated[
+        bool,
+        typer.Option(
+            "--unordered",
+            help="Write records as they get ready, so that a slow input does not hold those after it.",
+        ),
+    ] = False,
 ) -> None:
     """Judge images: ai, ai-edited, uncertain or no-sign, with a score and the reason.
 
@@ -174,6 +182,7 @@ def scan(
         engine=engine,
         address=address,
         isolate=isolate,
+        unordered=unordered,
     )
     _check(request)
     skipped, summary = Skipped(), Summary()
@@ -208,6 +217,11 @@ def _check(request: Request) -> None:
         raise UsageError("--heatmap works on this machine only; leave out --engine ray")
     if request.engine is Engine.ray and request.isolate:
         raise UsageError("--isolate works on this machine only; leave out --engine ray")
+    if request.unordered and request.into_folder:
+        raise UsageError(
+            "--unordered is for one stream of records; parts in --output DIR are in order, which is how "
+            "--resume knows what is left; leave out one of them"
+        )
     if request.report is not None and request.into_folder:
         raise UsageError("--report shows the results of one run; leave out --output DIR")
     if request.into_folder and request.format not in (None, OutputFormat.jsonl, OutputFormat.parquet):
@@ -238,7 +252,7 @@ def _how_to_go_on(request: Request) -> str:
 
 
 def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
-    """Records to standard output or one file, in order."""
+    """Records to standard output or one file."""
     with importing():
         from fauxto import UsageError
         from fauxto.scan.progress import progress
@@ -265,6 +279,7 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
                 heatmaps=request.heatmap,
                 report=report,
                 progress=update,
+                ordered=not request.unordered,
             ):
                 writer.write(records)
                 if interruption.signal is not None:

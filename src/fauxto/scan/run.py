@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,8 +77,9 @@ def scan(
     heatmaps: Path | None = None,
     report: Report | None = None,
     progress: Callable[[], None] = lambda: None,
-) -> Iterator[Sequence[Record]]:
-    """Judge inputs in order, a batch at a time; one that cannot be read gives an error record.
+    ordered: bool = True,
+) -> Generator[Sequence[Record], None, None]:
+    """Judge inputs, a batch at a time; one that cannot be read gives an error record.
 
     Args:
         inputs: what `find` found.
@@ -89,12 +90,17 @@ def scan(
         heatmaps: a folder for overlay PNGs of the images that got a score.
         report: gets every result with the thumbnail that the detector kept.
         progress: called after each batch.
+        ordered: whether the batches come in the order of the inputs, or as they get ready. The records are
+            the same, and those of a batch stay in order.
 
     Yields:
         The records of a batch.
+
+    Raises:
+        UsageError: an overlay cannot be written. What listing the inputs raises comes through, too.
     """
     batches = in_batches(expand(inputs, limits, skipped or Skipped()))
-    for batch in judged(batches, detector, limits, usable_cores()):
+    for batch in judged(batches, detector, limits, usable_cores(), ordered=ordered):
         if heatmaps is not None:
             write_heatmaps(batch.prepared, batch.records, heatmaps)
         for record in batch.records:
