@@ -168,7 +168,7 @@ class Detector:
         return inspect_bytes(data, self._rules.provenance).to_json()
 
     def close(self) -> None:
-        """End the idle processes that `isolate` has started; they end with this object, too."""
+        """End the processes that `isolate` has started; idle ones end with this object, too."""
         if self._children is not None:
             self._children.close()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -194,6 +195,8 @@ def scan(
             print("fauxto: stopped at once", file=sys.stderr)
     if interruption.signal is not None:
         print(f"fauxto: interrupted; {summary}; {_how_to_go_on(request)}", file=sys.stderr)
+        if request.engine is Engine.local:
+            _leave(interruption.exit_code)
         raise typer.Exit(interruption.exit_code)
     passed_over = f"; passed over {skipped}" if str(skipped) else ""
     if not summary.total:
@@ -201,6 +204,13 @@ def scan(
         raise typer.Exit(EXIT_TROUBLE)
     print(f"{summary}{passed_over}", file=sys.stderr)
     raise typer.Exit(summary.exit_code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without waiting for threads: they may hang on an input whose record nobody will ask for."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _check(request: Request) -> None:
@@ -267,6 +277,7 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
     writer = open_writer((request.format or OutputFormat.table).value, request.output, sys.stdout)
     try:
         with (
+            closing(detector),
             progress(kind, summary, _total(kind, request.paths), sys.stderr) as update,
             _report(request, detector) as report,
         ):
@@ -353,15 +364,16 @@ def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruptio
             return
         from fauxto.scan.local import scan_into
 
-        scan_into(
-            folder,
-            _detector(request),
-            summary,
-            skipped,
-            interruption=interruption,
-            heatmaps=request.heatmap,
-            progress=update,
-        )
+        with closing(_detector(request)) as detector:
+            scan_into(
+                folder,
+                detector,
+                summary,
+                skipped,
+                interruption=interruption,
+                heatmaps=request.heatmap,
+                progress=update,
+            )
 
 
 def _keep_inputs(request: Request) -> None:
