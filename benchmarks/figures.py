@@ -353,16 +353,29 @@ def in_openvino(model: str, found: dict[str, float] | None) -> list[str]:
 
 def scaling() -> str:
     found = read("scaling.json")
-    rows = ["| nodes | images a second | ratio to one node | first part after |", "|---|---|---|---|"]
-    rows += [
-        f"| {row['nodes']} | {row['images_per_s']} | {row['ratio']} | {row['first_part_s']} s |"
-        for row in found["nodes"]
+    rows = [
+        "| nodes | each has | images a second | ratio to one node | a node used | first part after |",
+        "|---|---|---|---|---|---|",
     ]
-    missing = found["left_out_for_want_of_cores"]
-    note = f"{found['images']:,} images, {found['cores']} cores; `results/scaling.json`."
-    if missing:
-        note += f" Not measured for want of cores: {', '.join(map(str, missing))} nodes."
+    for row in found["nodes"]:
+        used = "not counted" if row["core_used"] is None else f"{row['core_used']:.2f} cores"
+        rows.append(
+            f"| {row['nodes']} | {core_share(row)} | {row['images_per_s']} | {row['ratio']} | {used} | "
+            f"{row['first_part_s']} s |"
+        )
+    note = (
+        f"{found['images']:,} images for each whole core, {found['cores']} cores, with a load of "
+        f"{found['load_before']} by other programs before; `results/scaling.json`."
+    )
+    if found["left_out"]:
+        missing = ", ".join(f"{row['nodes']} of {core_share(row)}" for row in found["left_out"])
+        note += f" Left out for want of cores or of the right to share one: {missing}."
     return "\n".join([*rows, "", note])
+
+
+def core_share(row: dict[str, Any]) -> str:
+    """What a node has of a core."""
+    return "one core" if row["share"] == 1 else f"{row['share']:.0%} of a core"
 
 
 CORE_HOUR = 0.02  # US dollars, about what a core of a spot machine costs

@@ -111,6 +111,18 @@ def test_closing_ends_the_processes(children: Children) -> None:
     assert process.returncode is not None
 
 
+def test_closing_stops_a_process_at_work(rules: OpeningRules) -> None:
+    children = Children(rules, seconds=600, command=misbehaving_child())
+    children.open_file(made.png(), "warm.png")
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(children.open_file, HANG, "a.png")
+        while not children._busy:
+            time.sleep(0.01)
+        children.close()
+        lost = hanging.result(30)
+    assert lost.error is not None and "crashed" in lost.error.message
+
+
 def test_a_child_ends_with_its_parent(children: Children) -> None:
     children.open_file(made.png(), "a.png")
     process = children._idle.queue[0].process

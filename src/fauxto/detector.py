@@ -189,7 +189,7 @@ class Detector:
             self._children = Children(self._rules, seconds=self._decode_seconds)
 
     def close(self) -> None:
-        """End the idle processes that `isolate` has started; they end with this object, too."""
+        """End the processes that `isolate` has started; idle ones end with this object, too."""
         if self._children is not None:
             self._children.close()
 

@@ -71,6 +71,7 @@ class Children:
         self._rules, self._seconds, self._files = rules, seconds, files
         self._command = tuple(command or child_program())
         self._idle: LifoQueue[_Child] = LifoQueue()
+        self._busy: set[_Child] = set()
         self._end = weakref.finalize(self, _end_all, self._idle)
 
     def open_file(self, data: bytes, name: str) -> Opened:
@@ -92,6 +93,7 @@ class Children:
         self, what: str, data: bytes, name: str, understood: Callable[[dict[str, Any], bytes], Answer]
     ) -> Answer:
         child = self._take()
+        self._busy.add(child)
         try:
             answer = understood(*child.ask(what, data, name, self._seconds))
         except TimeoutError:
@@ -103,6 +105,8 @@ class Children:
         except BaseException:  # interrupted halfway: the next answer would be this file's
             child.end()
             raise
+        finally:
+            self._busy.discard(child)
         if child.files < self._files:
             self._idle.put(child)
         else:
@@ -110,7 +114,9 @@ class Children:
         return answer
 
     def close(self) -> None:
-        """End the processes that are idle."""
+        """End the processes. Whoever still waits for one gets the error of a decoder that crashed."""
+        for child in tuple(self._busy):
+            child.process.kill()  # whoever waits for it tidies up
         self._end()
 
     def _take(self) -> _Child:

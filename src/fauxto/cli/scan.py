@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -70,6 +71,7 @@ class Request:
     address: str | None
     isolate: bool | None
     runtime: Runtime
+    unordered: bool
 
     @property
     def into_folder(self) -> bool:
@@ -152,6 +154,13 @@ def scan(
     runtime: Annotated[
         Runtime, typer.Option(help="What computes the models; openvino is an extra, for fauxto's own models.")
     ] = Runtime.onnxruntime,
+    unordered: Annotated[
+        bool,
+        typer.Option(
+            "--unordered",
+            help="Write records as they get ready, so that a slow input does not hold those after it.",
+        ),
+    ] = False,
 ) -> None:
     """Judge images: ai, ai-edited, uncertain or no-sign, with a score and the reason.
 
@@ -179,6 +188,7 @@ def scan(
         address=address,
         isolate=isolate,
         runtime=runtime,
+        unordered=unordered,
     )
     _check(request)
     skipped, summary = Skipped(), Summary()
@@ -190,6 +200,8 @@ def scan(
             print("fauxto: stopped at once", file=sys.stderr)
     if interruption.signal is not None:
         print(f"fauxto: interrupted; {summary}; {_how_to_go_on(request)}", file=sys.stderr)
+        if request.engine is Engine.local:
+            _leave(interruption.exit_code)
         raise typer.Exit(interruption.exit_code)
     passed_over = f"; passed over {skipped}" if str(skipped) else ""
     if not summary.total:
@@ -197,6 +209,13 @@ def scan(
         raise typer.Exit(EXIT_TROUBLE)
     print(f"{summary}{passed_over}", file=sys.stderr)
     raise typer.Exit(summary.exit_code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without waiting for threads: they may hang on an input whose record nobody will ask for."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _check(request: Request) -> None:
@@ -213,6 +232,11 @@ def _check(request: Request) -> None:
         raise UsageError("--heatmap works on this machine only; leave out --engine ray")
     if request.engine is Engine.ray and request.isolate is not None:
         raise UsageError("--engine ray decides this itself; leave out --isolate and --no-isolate")
+    if request.unordered and request.into_folder:
+        raise UsageError(
+            "--unordered is for one stream of records; parts in --output DIR are in order, which is how "
+            "--resume knows what is left; leave out one of them"
+        )
     if request.report is not None and request.into_folder:
         raise UsageError("--report shows the results of one run; leave out --output DIR")
     if request.into_folder and request.format not in (None, OutputFormat.jsonl, OutputFormat.parquet):
@@ -244,7 +268,7 @@ def _how_to_go_on(request: Request) -> str:
 
 
 def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
-    """Records to standard output or one file, in order."""
+    """Records to standard output or one file."""
     with importing():
         from fauxto import UsageError
         from fauxto.scan.progress import progress
@@ -259,6 +283,7 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
     writer = open_writer((request.format or OutputFormat.table).value, request.output, sys.stdout)
     try:
         with (
+            closing(detector),
             progress(kind, summary, _total(kind, request.paths), sys.stderr) as update,
             _report(request, detector) as report,
         ):
@@ -272,6 +297,7 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
                 report=report,
                 isolate_many=request.isolate is None,
                 progress=update,
+                ordered=not request.unordered,
             ):
                 writer.write(records)
                 if interruption.signal is not None:
@@ -346,16 +372,17 @@ def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruptio
             return
         from fauxto.scan.local import scan_into
 
-        scan_into(
-            folder,
-            _detector(request),
-            summary,
-            skipped,
-            interruption=interruption,
-            heatmaps=request.heatmap,
-            isolate_many=request.isolate is None,
-            progress=update,
-        )
+        with closing(_detector(request)) as detector:
+            scan_into(
+                folder,
+                detector,
+                summary,
+                skipped,
+                interruption=interruption,
+                heatmaps=request.heatmap,
+                isolate_many=request.isolate is None,
+                progress=update,
+            )
 
 
 def _keep_inputs(request: Request) -> None:

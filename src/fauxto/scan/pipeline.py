@@ -1,7 +1,8 @@
-"""Batches through the stages: list and unpack, read and prepare, judge; in order, queues bounded.
+"""Batches through the stages: list and unpack, read and prepare, judge; queues bounded.
 
 Listing runs in one thread, reading, decoding and provenance in as many as there are cores, and the models in
-the thread that asks for the records. docs/scale.md says why threads and not processes.
+the thread that asks for the records. docs/scale.md says why threads and not processes. Batches come in order,
+or, where that is not asked for, as they get ready; they are cut the same way, so the records are the same.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fauxto.detector import Detector, Prepared
 from fauxto.errors import InputError
@@ -89,24 +90,39 @@ def in_batches(inputs: Iterable[Found], partition: int = 0) -> Iterator[Batch]:
 
 
 def judged(
-    batches: Iterable[Batch], detector: Detector, limits: Limits, threads: int, *, isolate_many: bool = False
+    batches: Iterable[Batch],
+    detector: Detector,
+    limits: Limits,
+    threads: int,
+    *,
+    isolate_many: bool = False,
+    ordered: bool = True,
 ) -> Generator[Judged, None, None]:
-    """Judge batches in order.
+    """Judge batches, in order or as they get ready.
 
-    The first batch goes straight through: a scan of a few files needs no threads and does not wait for them.
+    In order, the first batch goes straight through: a scan of a few files needs no threads and does not wait
+    for them.
 
     Args:
         batches: taken as they are needed, a few ahead.
         detector: the models.
         limits: of the bytes of an image.
-        threads: that read and decode; with 1 everything happens in the calling thread.
+        threads: that read and decode; in order, with 1, everything happens in the calling thread.
         isolate_many: where there is more than one batch, files are opened in processes of their own. A few
             files do not wait for those, and a decoder that crashes then costs few.
+        ordered: whether a batch waits for those before it. If not, twice as many threads read, since some of
+            them may be waiting for a slow input.
     """
 
     def prepare(batch: Batch) -> list[Prepared]:
         return prepare_batch(batch, detector, limits)
 
+    if not ordered:
+        if isolate_many:
+            detector.isolate()
+        for ready, prepared in as_ready(batches, prepare, 2 * threads):
+            yield _judge(ready, prepared, detector)
+        return
     remaining = iter(batches)
     begun = False
     for batch in remaining:
@@ -214,41 +230,90 @@ class _Failure:
 _END = object()
 
 
-def prefetched(items: Iterable[T], depth: int) -> Iterator[T]:
-    """The items, taken by another thread, at most `depth` ahead of the one asked for."""
-    from queue import Full, Queue
-    from threading import Event, Thread
+class _Handover(Generic[T]):
+    """A bounded queue between threads that make items and the one that asks for them."""
 
-    queue: Queue[Any] = Queue(depth)
-    stopped = Event()
+    def __init__(self, depth: int) -> None:
+        from queue import Queue
+        from threading import Event
 
-    def put(item: object) -> bool:
-        while not stopped.is_set():
+        self._queue: Queue[Any] = Queue(depth)
+        self.stopped = Event()
+
+    def fill(self, items: Iterable[T]) -> None:
+        """Hand over items until they end, or until nobody asks any more; an error is handed over, too."""
+        try:
+            for item in items:
+                if not self._put(item):
+                    return
+        except BaseException as error:  # whoever asks for the items must learn of it
+            self._put(_Failure(error))
+        else:
+            self._put(_END)
+
+    def taken(self, fillers: int) -> Iterator[T]:
+        """The items, until so many threads have ended; raises the first error that one of them met."""
+        try:
+            while fillers:
+                item = self._queue.get()
+                if isinstance(item, _Failure):
+                    raise item.error
+                if item is _END:
+                    fillers -= 1
+                else:
+                    yield item
+        finally:
+            self.stopped.set()
+
+    def _put(self, item: object) -> bool:
+        from queue import Full
+
+        while not self.stopped.is_set():
             try:
-                queue.put(item, timeout=0.1)
+                self._queue.put(item, timeout=0.1)
             except Full:
                 continue
             return True
         return False
 
-    def fill() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    return
-        except BaseException as error:  # whoever asks for the items must learn of it
-            put(_Failure(error))
-        else:
-            put(_END)
 
-    Thread(target=fill, name="fauxto-list", daemon=True).start()
+def prefetched(items: Iterable[T], depth: int) -> Iterator[T]:
+    """The items, taken by another thread, at most `depth` ahead of the one asked for."""
+    from threading import Thread
+
+    handover: _Handover[T] = _Handover(depth)
+    Thread(target=handover.fill, args=(items,), name="fauxto-list", daemon=True).start()
+    yield from handover.taken(1)
+
+
+def as_ready(items: Iterable[T], work: Callable[[T], R], threads: int) -> Generator[tuple[T, R], None, None]:
+    """Each item and what `work` made of it in one of `threads`, whichever is first.
+
+    The threads take the items themselves, one at a time, so neither a slow item nor a slow list of them holds
+    what is ready. Each thread holds one item at most, and one more waits to be asked for. What `items` or
+    `work` raises comes through.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Lock
+
+    remaining, listing = iter(items), Lock()
+    handover: _Handover[tuple[T, R]] = _Handover(1)
+
+    def worked() -> Iterator[tuple[T, R]]:
+        while True:
+            with listing:
+                item: Any = _END if handover.stopped.is_set() else next(remaining, _END)
+            if item is _END or handover.stopped.is_set():
+                return
+            yield item, work(item)
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="fauxto-prepare")
     try:
-        while (item := queue.get()) is not _END:
-            if isinstance(item, _Failure):
-                raise item.error
-            yield item
+        for _ in range(threads):
+            pool.submit(handover.fill, worked())
+        yield from handover.taken(threads)
     finally:
-        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _in_order(items: Iterable[T], work: Callable[[T], R], threads: int) -> Iterator[tuple[T, R]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,8 +78,9 @@ def scan(
     report: Report | None = None,
     isolate_many: bool = False,
     progress: Callable[[], None] = lambda: None,
-) -> Iterator[Sequence[Record]]:
-    """Judge inputs in order, a batch at a time; one that cannot be read gives an error record.
+    ordered: bool = True,
+) -> Generator[Sequence[Record], None, None]:
+    """Judge inputs, a batch at a time; one that cannot be read gives an error record.
 
     Args:
         inputs: what `find` found.
@@ -91,12 +92,18 @@ def scan(
         report: gets every result with the thumbnail that the detector kept.
         isolate_many: open files in processes of their own where there is more than one batch.
         progress: called after each batch.
+        ordered: whether the batches come in the order of the inputs, or as they get ready. The records are
+            the same, and those of a batch stay in order.
 
     Yields:
         The records of a batch.
+
+    Raises:
+        UsageError: an overlay cannot be written. What listing the inputs raises comes through, too.
     """
     batches = in_batches(expand(inputs, limits, skipped or Skipped()))
-    for batch in judged(batches, detector, limits, usable_cores(), isolate_many=isolate_many):
+    results = judged(batches, detector, limits, usable_cores(), isolate_many=isolate_many, ordered=ordered)
+    for batch in results:
         if heatmaps is not None:
             write_heatmaps(batch.prepared, batch.records, heatmaps)
         for record in batch.records:
