@@ -1,5 +1,6 @@
 # make demo: judge the examples.  make test: every test that fits continuous integration.
-# make test-long: also twenty random kills, long fuzzing of readers, a hundred thousand files, soaks; hours.
+# make test-long: also twenty random kills, long fuzzing of readers, a hundred thousand files, soaks; hours, fewer
+# with make -j2 test-long, which asks a server for an hour meanwhile.
 # make test TORCH=torch==VERSION takes a given torch (a CPU build, say) instead of the newest.
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -10,7 +11,7 @@ FUZZ_SECONDS ?= 120
 DATA ?= ../shared/data
 PHOTOS = $(addprefix $(DATA)/photos/,wild.parquet wild2.parquet dev-wild.parquet train.parquet)
 
-.PHONY: demo test test-long lint pins fuzz results clean
+.PHONY: demo test test-long long-tests serve-soak lint pins fuzz results clean
 
 demo: .venv-demo/bin/fauxto
 	.venv-demo/bin/fauxto scan examples/; code=$$?; test $$code -le 1   # 1 says that some declare to be made by AI
@@ -22,12 +23,19 @@ demo: .venv-demo/bin/fauxto
 test: .venv-test/.installed
 	.venv-test/bin/python -m pytest $(PYTEST_ARGS)
 
-test-long: .venv-test/.installed
+test-long: long-tests serve-soak
+	{ date -u +%F; git describe --always --dirty --exclude='*'; tail -n 40 runs/test-long.txt; } >results/test-long.txt
+	tail -n 1 runs/soak.txt runs/serve-soak.txt >>results/test-long.txt
+
+long-tests: .venv-test/.installed
 	mkdir -p runs
 	set -o pipefail; .venv-test/bin/python -m pytest -m "long or not long" --durations=20 --no-header $(PYTEST_ARGS) \
 	  | tee runs/test-long.txt
-	.venv-test/bin/python benchmarks/soak.py --output results/soak.json
-	{ date -u +%F; git describe --always --dirty --exclude='*'; tail -n 40 runs/test-long.txt; } >results/test-long.txt
+	set -o pipefail; .venv-test/bin/python benchmarks/soak.py --output results/soak.json 2>/dev/null | tee runs/soak.txt
+
+serve-soak: .venv-test/.installed
+	mkdir -p runs
+	set -o pipefail; .venv-test/bin/python benchmarks/serve_soak.py --output results/serve-soak.json | tee runs/serve-soak.txt
 
 lint: .venv-test/.installed
 	.venv-test/bin/ruff check .
@@ -64,7 +72,6 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/scaling.py --output results/scaling.json
 	.venv-test/bin/python benchmarks/peers/measure.py --output results/peers.json
 	.venv-test/bin/python benchmarks/load.py --output results/load.json
-	.venv-test/bin/python benchmarks/serve_soak.py --output results/serve-soak.json   # an hour
 	.venv-test/bin/python benchmarks/provenance.py --output results/provenance.json
 	.venv-test/bin/python benchmarks/processors.py --output results/processors.json
 	.venv-test/bin/fauxto evaluate $(DATA)/faces/test.parquet --model face --output runs/results/face

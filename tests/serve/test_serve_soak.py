@@ -40,9 +40,3 @@ def test_ten_seconds_of_good_and_bad_requests_leave_no_descriptor_thread_or_proc
     assert {"200", "400", "422"} <= set(report["answers"])
     # Memory is still growing into its caches after ten seconds; nothing else is.
     assert [what for what in report["grew"] if not what.startswith("memory")] == []
-
-
-@pytest.mark.long
-def test_an_hour_of_good_and_bad_requests_leaves_nothing(tmp_path: Path) -> None:
-    report, code = run(tmp_path, "--seconds", "3600")
-    assert (report["grew"], report["faults"], code) == ([], [], 0)
