@@ -2,12 +2,12 @@
 
     python benchmarks/draft.py --data DATA/photos/wild.parquet --output results/draft.json
 
-libjpeg can decode a JPEG at a half, a quarter or an eighth of its sides. Each picture is decoded in full and to
-the smallest such scale whose shorter side is still at least 224 and 448 pixels, and judged both ways: how far
-scores move, and how many verdicts change. Pictures of data sets are too small for that, so they are enlarged to
---enlarge pixels on the longer side by Lanczos and encoded anew; JPEGs named by --pictures are taken as they are.
-Rates are medians over rounds in which both ways take turns, so that other work on the machine slows both;
-"all" is what the scan of one such picture takes.
+libjpeg can decode a JPEG at a half, a quarter or an eighth of its sides. Each picture is decoded in full and
+to the smallest such scale whose shorter side is still at least 224 and 448 pixels, and judged both ways: how
+far scores move, and how many verdicts change. Pictures of data sets are too small for that, so they are
+enlarged to --enlarge pixels on the longer side by Lanczos and encoded anew; JPEGs named by --pictures are
+taken as they are. Rates are medians over rounds in which both ways take turns, so that other work on the
+machine slows both; "all" is what the scan of one such picture takes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ QUALITY = 90
 
 
 def draft(data: bytes, least: int) -> NDArray[np.uint8]:
-    """A JPEG's pixels (H, W, 3) at libjpeg's smallest scale whose shorter side is at least `least`, if any is."""
+    """A JPEG's pixels (H, W, 3) at libjpeg's smallest scale whose shorter side is at least `least`."""
     with Image.open(io.BytesIO(data)) as image:
         image.draft("RGB", (least, least))
         return np.asarray(image.convert("RGB"))
@@ -92,7 +92,7 @@ def judged(bundle: Bundle, data: bytes) -> dict[str, tuple[float | None, str]]:
 
 
 def compared(bundle: Bundle, pictures: Iterator[bytes]) -> dict[str, Any]:
-    """How far each draft moves scores and how many verdicts it changes; a score that comes or goes is a change."""
+    """How far each draft moves scores and how many verdicts it changes; scores may also come and go."""
     rows = [judged(bundle, data) for data in pictures]
     result: dict[str, Any] = {"pictures": len(rows)}
     for least in map(str, LEAST):
@@ -116,7 +116,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def rates(bundle: Bundle, detector: Detector, size: tuple[int, int], rounds: int) -> dict[str, Any]:
-    """Images a second of decoding and fitting to the model's square, in full and by drafts, and what all takes."""
+    """Images a second of decoding and fitting to the model's square, in full and by drafts, and of all."""
     with Image.open(ROOT / "examples" / "photos" / "coffee.jpg") as picture:
         data = encoded(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))
     config = bundle.config.input
@@ -161,9 +161,8 @@ def main() -> None:
     files = [dataset[row].read() for row in rows]
     pictures = arguments.pictures or sorted((ROOT / "examples" / "photos").glob("*.jpg"))
     jpegs = [parsed for parsed in map(parse, files) if parsed.kind == "jpeg"]
-    made = (
-        enlarged(decode(data, name=f"row {row}").pixels, arguments.enlarge) for row, data in zip(rows, files)
-    )
+    named = zip(rows, files, strict=True)
+    made = (enlarged(decode(data, name=f"row {row}").pixels, arguments.enlarge) for row, data in named)
     result = {
         "model": f"{bundle.config.name} {bundle.config.version}",
         "data": arguments.data.name,
