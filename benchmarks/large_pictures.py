@@ -51,7 +51,7 @@ def rates(work: Path, rounds: int) -> dict[str, Any]:
         "rounds": rounds,
         "fauxto, images per s": round(statistics.median(found["fauxto"]), 1),
         "ResNet50, images per s": round(statistics.median(found["onnxruntime"]), 1),
-        "share of ResNet50's rate": round(statistics.median(ratios), 3),
+        "share of its rate": round(statistics.median(ratios), 3),
     }
 
 
