@@ -68,6 +68,8 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/startup.py --output results/startup.json
 	.venv-test/bin/python benchmarks/throughput.py --data $(DATA)/cifake/test.parquet --output results/throughput.json
 	.venv-test/bin/python benchmarks/stages.py --data $(DATA)/cifake/test.parquet --output results/stages.json
+	.venv-test/bin/python benchmarks/draft.py --data $(DATA)/photos/wild.parquet --output results/draft.json
+	.venv-test/bin/python benchmarks/large_pictures.py --output results/large-pictures.json
 	.venv-test/bin/python benchmarks/memory.py --output results/memory.json
 	.venv-test/bin/python benchmarks/scaling.py --output results/scaling.json
 	.venv-test/bin/python benchmarks/peers/measure.py --output results/peers.json

@@ -351,6 +351,60 @@ def in_openvino(model: str, found: dict[str, float] | None) -> list[str]:
     ]
 
 
+def draft() -> str:
+    """What draft scaling changes and gains, and whether it may be used for what it changes."""
+    found = read("draft.json")
+    rows = [
+        "| shorter side kept | pictures | largest difference of scores | mean | verdicts changed |",
+        "|---|---|---|---|---|",
+    ]
+    for kind, said in (
+        ("enlarged", f"enlarged to {found['enlarged to']} px"),
+        ("as they are", "as they are"),
+    ):
+        for kept, one in found[kind].items():
+            if kept != "pictures":
+                rows.append(
+                    f"| {kept}, {said} | {found[kind]['pictures']} | {one['largest difference of scores']} | "
+                    f"{one['mean difference of scores']} | {one['verdicts changed']} |"
+                )
+    rows += ["", "| | decoding, times as fast | share of a whole scan saved |", "|---|---|---|"]
+    rows += [
+        f"| {size}, at least {least} px | {one[f'decoding to {least}, times as fast']:.1f} | "
+        f"{percent(one[f'share of all that {least} saves'])} |"
+        for size, one in found["rates"].items()
+        for least in (224, 448)
+    ]
+    marks = found["files whose watermark reader needs all pixels"]
+    return "\n".join(
+        [
+            *rows,
+            "",
+            f"{found['model']} on {found['data']}; of its {marks['jpegs']} JPEGs measured, the watermark "
+            f"reader needs all pixels of {marks['of them']}. {found['cores']} cores; `results/draft.json`.",
+        ]
+    )
+
+
+def large_pictures() -> str:
+    found = read("large-pictures.json")
+    rate, one = found["1280x720"], found["4000x3000"]
+    return "\n".join(
+        [
+            "| | `photo` | ResNet50 at 224 px in onnxruntime | ratio |",
+            "|---|---|---|---|",
+            f"| JPEGs of 1280x720, images a second | {rate['fauxto, images per s']} | "
+            f"{rate['ResNet50, images per s']} | {rate['share of its rate']:.2f} |",
+            f"| one JPEG of 4000x3000, ms | {one['judged, ms']} | {one['decoded by Pillow, ms']} decoding + "
+            f"{one['ResNet50, ms']} | {one['times as long as decoding and ResNet50']:.2f} |",
+            "",
+            f"Of the latter, {one['of it before the model, ms']} ms pass before the model and "
+            f"{one['of it the model, ms']} in it. {found['cores']} cores, one run, {rate['rounds']} and "
+            f"{one['rounds']} rounds; `results/large-pictures.json`.",
+        ]
+    )
+
+
 def scaling() -> str:
     found = read("scaling.json")
     rows = [
@@ -471,6 +525,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "reference": reference,
     "speed": speed,
     "stages": stages,
+    "draft": draft,
+    "large-pictures": large_pictures,
     "scaling": scaling,
     "billion": billion,
     "peers": peers,

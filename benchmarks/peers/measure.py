@@ -1,6 +1,7 @@
 """fauxto beside its peers, in one run, each in its own environment and through its own way in.
 
-    python benchmarks/peers/measure.py [--images FOLDER] [--model NAME] [--work FOLDER] [--output FILE]
+    python benchmarks/peers/measure.py [--images FOLDER] [--size 1280x720] [--model NAME] [--work FOLDER]
+        [--output FILE]
 
 | peer | what it is |
 |---|---|
@@ -12,8 +13,10 @@
 Cold start is the wall time of a new process on one file; images a second are the files after the first over
 the time that they add to it; memory is the greatest resident set that the system counted; install size is
 what an environment holds beyond a bare one. Rounds alternate between the peers, so that a noisy machine
-slows all, and medians are kept. The environments (some 3 GB) are kept in --work. ResNet50's weights are
-random: that costs the same. Without --images, 200 crops of 512 px are cut from examples/photos.
+slows all, and medians are kept. The environments (some 3 GB) are kept in --work; one whose requirements have
+changed is made anew, and fauxto is installed into its own at every run. ResNet50's weights are random: that
+costs the same. Without --images, 200 crops are cut from examples/photos and resized to --size, 512x512 unless
+it is given. benchmarks/large_pictures.py measures 1280x720 and 12 megapixels.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +46,19 @@ COUNT = 200
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to judge a folder: what is installed, and the command that follows its environment's Python."""
+    """One way to judge a folder.
+
+    Attributes:
+        name: of the environment's folder, too.
+        requirements: what pip installs into it.
+        command: what follows the environment's Python.
+        tree: a source tree that is installed anew, without its requirements, whenever it is measured.
+    """
 
     name: str
     requirements: tuple[str, ...]
     command: tuple[str, ...]
+    tree: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,12 @@ class Run:
 def peers(model: str, work: Path) -> list[Peer]:
     """All of them; `work` holds the ResNet50 that onnxruntime runs."""
     return [
-        Peer("fauxto", (str(ROOT),), ("-m", "fauxto", "scan", "--model", model, "--format", "jsonl")),
+        Peer(
+            "fauxto",
+            (str(ROOT),),
+            ("-m", "fauxto", "scan", "--model", model, "--format", "jsonl"),
+            tree=ROOT,
+        ),
         Peer(
             "onnxruntime",
             ("onnxruntime>=1.20,<2", "pillow>=11.3,<14", "numpy>=2,<3"),
@@ -76,15 +93,21 @@ def peers(model: str, work: Path) -> list[Peer]:
 
 
 def environment(work: Path, peer: Peer | None) -> Path:
-    """The folder of a peer's environment, or of a bare one, made where it is not there."""
+    """The folder of a peer's environment, or of a bare one, made anew where its requirements have changed."""
     folder = work / ("bare" if peer is None else peer.name)
     done = folder / ".installed"
-    if not done.exists():
+    wanted = "" if peer is None else "\n".join(peer.requirements)
+    if peer is not None and peer.tree is not None:
+        wanted += "\n" + (peer.tree / "pyproject.toml").read_text(encoding="utf-8")
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    if not done.exists() or done.read_text(encoding="utf-8") != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         if peer is not None:
-            pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, *peer.requirements], check=True)
-        done.touch()
+        done.write_text(wanted, encoding="utf-8")
+    if peer is not None and peer.tree is not None:
+        # Its version stays while its files change, so pip would keep what it has.
+        subprocess.run([*pip, "--force-reinstall", "--no-deps", str(peer.tree)], check=True)
     return folder
 
 
@@ -93,18 +116,36 @@ def size_mb(folder: Path) -> float:
     return sum(path.lstat().st_size for path in folder.rglob("*")) / 1e6
 
 
-def crops(folder: Path) -> Path:
-    """`COUNT` JPEGs of 512 px, cut from the example photographs."""
+def picture_size(text: str) -> tuple[int, int]:
+    """`1280x720` as width and height in pixels.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no such text.
+    """
+    sides = text.split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1280x720")
+    return int(sides[0]), int(sides[1])
+
+
+def crops(folder: Path, size: tuple[int, int] = (512, 512)) -> Path:
+    """`COUNT` JPEGs of `size` (width, height), cut from the example photographs and resized."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     photographs = [
         Image.open(path).convert("RGB") for path in sorted((ROOT / "examples" / "photos").glob("*.jpg"))
     ]
+    width, height = size
     for index in range(COUNT):
         photograph = photographs[index % len(photographs)]
-        side = int(rng.integers(200, min(photograph.size) + 1))
-        left, top = (int(rng.integers(0, length - side + 1)) for length in photograph.size)
-        crop = photograph.crop((left, top, left + side, top + side)).resize((512, 512))
+        largest = min(photograph.width * max(size) // width, photograph.height * max(size) // height)
+        longer = int(rng.integers(200, largest + 1))
+        sides = (longer * width // max(size), longer * height // max(size))
+        left, top = (
+            int(rng.integers(0, length - side + 1))
+            for length, side in zip(photograph.size, sides, strict=True)
+        )
+        crop = photograph.crop((left, top, left + sides[0], top + sides[1])).resize(size)
         crop.save(folder / f"{index:03}.jpg", quality=int(rng.integers(75, 96)))
     return folder
 
@@ -126,11 +167,33 @@ def run(python: Path, command: tuple[str, ...], paths: list[Path]) -> Run:
     return Run(seconds, usage.ru_maxrss / 1000)
 
 
+def take_turns(
+    chosen: Sequence[Peer], homes: dict[str, Path], paths: list[Path], rounds: int
+) -> dict[str, list[tuple[Run, Run]]]:
+    """For each peer and round, a process that judges the first file and one that judges all."""
+    runs: dict[str, list[tuple[Run, Run]]] = {peer.name: [] for peer in chosen}
+    for peer in chosen:
+        run(homes[peer.name] / "bin" / "python", peer.command, paths[:1])  # files into the page cache
+    for _ in range(rounds):
+        for peer in chosen:
+            python = homes[peer.name] / "bin" / "python"
+            runs[peer.name].append((run(python, peer.command, paths[:1]), run(python, peer.command, paths)))
+    return runs
+
+
+def images_per_s(count: int, one: Run, all_: Run) -> float:
+    """The files after the first over the time that they add to it."""
+    return (count - 1) / max(all_.seconds - one.seconds, 1e-3)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=Path, help="a folder of images")
+    parser.add_argument(
+        "--size", type=picture_size, default=(512, 512), help="of the crops, without --images"
+    )
     parser.add_argument("--model", default="auto", help="fauxto's")
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "peers")
     parser.add_argument("--rounds", type=int, default=3)
@@ -146,20 +209,13 @@ def main() -> None:
     ]
     bare = size_mb(environment(arguments.work, None))
     homes = {peer.name: environment(arguments.work, peer) for peer in chosen}
-    runs: dict[str, list[tuple[Run, Run]]] = {peer.name: [] for peer in chosen}
     with tempfile.TemporaryDirectory() as name:
-        folder = arguments.images or crops(Path(name) / "crops")
+        folder = arguments.images or crops(Path(name) / "crops", arguments.size)
         paths = sorted(path for path in folder.iterdir() if path.is_file())[:COUNT]
-        for peer in chosen:
-            run(homes[peer.name] / "bin" / "python", peer.command, paths[:1])  # files into the page cache
-        for _ in range(arguments.rounds):
-            for peer in chosen:
-                python = homes[peer.name] / "bin" / "python"
-                runs[peer.name].append(
-                    (run(python, peer.command, paths[:1]), run(python, peer.command, paths))
-                )
+        runs = take_turns(chosen, homes, paths, arguments.rounds)
     result = {
         "images": len(paths),
+        **({} if arguments.images else {"size": "{}x{}".format(*arguments.size)}),
         "rounds": arguments.rounds,
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
@@ -167,10 +223,7 @@ def main() -> None:
         "peers": {
             peer.name: {
                 "images_per_s": round(
-                    statistics.median(
-                        (len(paths) - 1) / max(all_.seconds - one.seconds, 1e-3)
-                        for one, all_ in runs[peer.name]
-                    ),
+                    statistics.median(images_per_s(len(paths), *pair) for pair in runs[peer.name]),
                     1,
                 ),
                 "cold_start_s": round(statistics.median(one.seconds for one, _ in runs[peer.name]), 2),

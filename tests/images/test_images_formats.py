@@ -368,3 +368,12 @@ def test_a_missing_decoder_is_told_and_named_in_the_error(monkeypatch: pytest.Mo
         decoded(heic())
     assert caught.value.code == "unsupported"
     assert "pip install pi-heif" in caught.value.message
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_picture_has_the_pixels_that_pillow_has(mode: str) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (130, 160, 3), dtype=np.uint8)
+    large = Image.fromarray(values).resize((2111, 2003), Image.Resampling.NEAREST).convert(mode)
+    data = encode(large, "JPEG", quality=85)
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(decode(data, name="large").pixels, np.asarray(image.convert("RGB")))

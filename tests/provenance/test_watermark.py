@@ -37,6 +37,14 @@ def test_a_mark_is_read_where_it_survives(mark: Mark, options: dict[str, object]
     assert "anybody can write this" in row.detail
 
 
+@pytest.mark.parametrize("rows_above", [256, 264, 312])
+def test_a_picture_votes_as_its_parts_do(rows_above: int) -> None:
+    whole = made.picture(664, 512)
+    parts = (whole[:rows_above], whole[rows_above:])
+    votes = np.concatenate([block_votes(part) for part in parts])
+    np.testing.assert_array_equal(block_votes(whole), votes)
+
+
 def test_the_callers_pixels_serve_and_save_decoding() -> None:
     pixels = marked(MARKS[0])
     (row,) = rows(made.encode(pixels), pixels)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _DIRECT = frozenset({"L", "1", "CMYK", "YCbCr", "HSV", "RGBX", "LAB", "P"})
+# Rows that are copied at once where a picture is large: Pillow would lay out all of its bytes twice.
+_STRIP = 16
+_LARGE = 4 << 20  # pixels
 _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
 
@@ -50,7 +53,18 @@ def rgb(image: Image.Image, *, white: int = 65535, white_is_zero: bool = False) 
 
 
 def _array(image: Image.Image) -> NDArray[np.uint8]:
+    if image.width * image.height >= _LARGE:
+        return _array_by_strips(image)
     return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, 3)
+
+
+def _array_by_strips(image: Image.Image) -> NDArray[np.uint8]:
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _STRIP):
+        rows = pixels[top : top + _STRIP]
+        strip = image.crop((0, top, image.width, top + len(rows)))
+        rows[:] = np.frombuffer(strip.tobytes(), np.uint8).reshape(rows.shape)
+    return pixels
 
 
 def _over_white(image: Image.Image) -> NDArray[np.uint8]:

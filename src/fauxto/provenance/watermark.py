@@ -21,6 +21,7 @@ LEAST_PIXELS = 256 * 256
 MAX_PIXELS = 4 << 20  # generators mark pictures of at most a few megapixels; more rows only cost time
 _STEP = 36  # the encoder's quantisation step
 _U_OF_RGB = (np.array([-0.299, -0.587, 0.886]) * 0.492).astype(np.float32)
+_STRIP = 64  # rows that are summed up at once and stay in the cache
 _LUMA_SUM_AT_90 = 780  # sum of libjpeg's luminance table at quality 90 is 738; 85 gives 1107
 _BASE_LUMA_SUM = 3688
 
@@ -60,6 +61,14 @@ def _low_band(rgb: Pixels) -> NDArray[np.float32]:
     U is linear in the colours, so 2 x 2 pixels are added up first and converted once. The encoder rounds U
     to 8 bits before; that moves a sum by less than 2, of steps of 72.
     """
+    low = np.empty((rgb.shape[0] // 2, rgb.shape[1] // 2), np.float32)
+    for top in range(0, rgb.shape[0], _STRIP):
+        low[top // 2 : (top + _STRIP) // 2] = _low_band_of_strip(rgb[top : top + _STRIP])
+    return low
+
+
+def _low_band_of_strip(rgb: Pixels) -> NDArray[np.float32]:
+    """`_low_band` of a few rows."""
     rows = rgb[0::2].astype(np.uint16) + rgb[1::2]
     pairs = rows.reshape(rows.shape[0], -1, 6)  # two neighbours' R, G, B, R, G, B
     low = np.full(pairs.shape[:2], 4 * 128, np.float32)
