@@ -43,6 +43,8 @@ class Factor:
     clean: int = 1
     draws: int = 1
     l2: float = 0.2
+    centred: bool = False
+    rungs: bool = False
 
 
 def factors(recipe: TowerRecipe) -> dict[str, Factor]:
@@ -60,6 +62,10 @@ def factors(recipe: TowerRecipe) -> dict[str, Factor]:
         "blocks 5-7": replace(base, blocks=(5, 6, 7)),
         "blocks 7-9": replace(base, blocks=(7, 8, 9)),
         "blocks 5-9": replace(base, blocks=READ),
+        "centred": replace(base, centred=True),
+        "centred, l2 0.4": replace(base, centred=True, l2=0.4),
+        "centred, blocks 5-9": replace(base, centred=True, blocks=READ),
+        "centred, blocks 5-9, web and hard too": replace(base, centred=True, blocks=READ, rungs=True),
     }
 
 
@@ -82,8 +88,11 @@ def rows(
     """The yardstick of a factor on every measured view, one row for each part of the origins."""
     chosen = {view: read(found, factor) for view, found in views.items()}
     training = [chosen["clean"]] * factor.clean + [chosen["draw"]] * factor.draws
+    training += [chosen[rung] for rung in RUNGS if factor.rungs]
     weights = origin_weights(pictures.labels, pictures.groups)
-    heads = held_out_heads(training, pictures.labels, weights, pictures.groups, l2=factor.l2)
+    heads = held_out_heads(
+        training, pictures.labels, weights, pictures.groups, l2=factor.l2, centre=factor.centred
+    )
     found = []
     for view in ("clean", *RUNGS):
         logits = held_out_logits(heads, chosen[view], pictures.groups)

@@ -238,17 +238,40 @@ def test_rounding_twice_changes_nothing(store: object) -> None:
     assert np.abs(once - weight).mean() < 0.1
 
 
-def test_a_head_never_sees_the_origin_it_is_measured_on() -> None:
+@pytest.mark.parametrize("centre", [False, True])
+def test_a_head_never_sees_the_origin_it_is_measured_on(centre: bool) -> None:
     """Labels are random: only a head that saw a picture scores it better than chance."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 150)).astype(np.float32)
     groups = np.array([f"{index // 20}" for index in range(200)])
     labels = rng.integers(0, 2, 200)
     weights = origin_weights(labels, groups)
-    held_out = held_out_logits(held_out_heads([x], labels, weights, groups, l2=1e-4), x, groups)
+    heads = held_out_heads([x], labels, weights, groups, l2=1e-4, centre=centre)
+    held_out = held_out_logits(heads, x, groups)
     seen = fit_heads([x], labels, weights[:, None], l2=1e-4)[0].logits(x)
     assert ((seen > 0) == labels).mean() > 0.9
     assert abs(((held_out > 0) == labels).mean() - 0.5) < 0.15
+
+
+def test_a_centred_head_learns_what_differs_within_origins() -> None:
+    """Origins with many generated pictures lie far out in one direction, within which nothing differs."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat([f"{index}" for index in range(100)], 40)
+    share = np.repeat(rng.uniform(0.1, 0.9, 100), 40)
+    labels = (rng.random(4000) < share).astype(np.int64)
+    x = rng.normal(size=(4000, 10)).astype(np.float32)
+    x[:, 0] += 20 * (share - 0.5)
+    x[:, 1] += 0.7 * labels
+    weights = origin_weights(labels, groups)
+    plain, within = (
+        fit_heads([x], labels, weights[:, None], l2=1e-3, groups=chosen)[0] for chosen in (None, groups)
+    )
+    astray = [
+        abs(head.weights[0] / head.scale[0]) / (head.weights[1] / head.scale[1]) for head in (plain, within)
+    ]
+    assert astray[0] > 0.15 > 1.5 * astray[1]
+    middles = [within.logits(x[(groups == one)]).mean() for one in np.unique(groups)]
+    assert abs(np.mean(middles)) < 0.2, "the head judges features as they are"
 
 
 def test_both_classes_and_all_origins_weigh_alike() -> None:

@@ -46,6 +46,22 @@ def origin_weights(labels: NDArray[np.int64], origins: NDArray[np.str_]) -> NDAr
     return weights.astype(np.float32)
 
 
+def centred(features: Features, labels: NDArray[np.int64], groups: NDArray[np.str_]) -> Features:
+    """Features (N, D) less the middle of their group, which lies halfway between the means of its classes.
+
+    A group with one class only, and what has no group (""), lose the mean of all instead: there the middle
+    would hold the class. What is the same within a group, such as its subjects, its camera or its editor,
+    then teaches nothing (the within transformation of panel data, Mundlak 1978).
+    """
+    found = features - features.mean(0)
+    for group in np.unique(groups[groups != ""]):
+        parts = [(groups == group) & (labels == label) for label in (0, 1)]
+        if all(part.any() for part in parts):
+            middle = sum(features[part].mean(0) for part in parts) / 2
+            found[groups == group] = features[groups == group] - middle
+    return found
+
+
 def fit_heads(
     draws: Sequence[Features],
     labels: NDArray[np.int64],
@@ -53,6 +69,7 @@ def fit_heads(
     *,
     l2: float,
     steps: int = 80,
+    groups: NDArray[np.str_] | None = None,
 ) -> list[Head]:
     """Logistic regressions with L2 penalty by Adam over the whole data, one for each column of weights.
 
@@ -64,10 +81,15 @@ def fit_heads(
         weights: of each picture in each regression, (N, G); 0 leaves it out.
         l2: penalty on the squared weights of standardised features, relative to the mean loss.
         steps: of the optimiser for each column, four times as many for the start; the loss is convex.
+        groups: where they are given, (N,), the views are `centred` in them first; a head still judges
+            features as they are.
     """
-    stacked = torch.from_numpy(np.concatenate(draws))
+    shown = draws if groups is None else [centred(view, labels, groups) for view in draws]
+    stacked = torch.from_numpy(np.concatenate(shown))
     mean, scale = stacked.mean(0), stacked.std(0) + 1e-6
     x = (stacked - mean) / scale
+    if groups is not None:
+        mean = torch.from_numpy(np.mean([view.mean(0) for view in draws], axis=0))
     targets = torch.from_numpy(np.tile(labels, len(draws)).astype(np.float32))[:, None]
     shares = torch.from_numpy(np.tile(weights, (len(draws), 1)))
     slopes, biases = _descend(
@@ -106,11 +128,15 @@ def held_out_heads(
     groups: NDArray[np.str_],
     *,
     l2: float,
+    centre: bool = False,
 ) -> dict[str, Head]:
-    """For every group the head that was fitted without it; what has no group ("") is always learnt from."""
+    """For every group the head that was fitted without it; what has no group ("") is always learnt from.
+
+    With `centre` the views are `centred` in the groups; that needs nothing of the group that is left out.
+    """
     names = np.unique(groups[groups != ""])
     kept = weights[:, None] * (groups[:, None] != names[None, :])
-    heads = fit_heads(draws, labels, kept.astype(np.float32), l2=l2)
+    heads = fit_heads(draws, labels, kept.astype(np.float32), l2=l2, groups=groups if centre else None)
     return dict(zip(names.tolist(), heads, strict=True))
 
 

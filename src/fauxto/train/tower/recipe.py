@@ -49,13 +49,15 @@ class HeadSection(Section):
     """The linear head: the views it is fitted on, and the penalty `l2`.
 
     Of every picture the clean view `clean` times, `draws` degraded ones, and `loose` ones, in which an
-    aligned face is cropped as loosely as faces are found.
+    aligned face is cropped as loosely as faces are found. A `centred` head learns from how the classes differ
+    within an origin, and not from how origins differ.
     """
 
     clean: int = Field(default=1, ge=1)
     draws: int = Field(default=3, ge=0)
     loose: int = Field(default=0, ge=0)
     l2: float = Field(default=0.1, gt=0)
+    centred: bool = False
 
 
 class GateSection(Section):

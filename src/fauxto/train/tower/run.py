@@ -88,11 +88,17 @@ def run_tower(
     views = compute_views(recipe, tower, pictures, output / "features", kind)
     importance = origin_weights(pictures.labels, pictures.groups)
     training = [views.clean] * recipe.head.clean + views.draws + views.loose
-    heads = held_out_heads(training, pictures.labels, importance, pictures.groups, l2=recipe.head.l2)
+    centre = recipe.head.centred
+    heads = held_out_heads(
+        training, pictures.labels, importance, pictures.groups, l2=recipe.head.l2, centre=centre
+    )
     held_out = {
         name: held_out_logits(heads, found, pictures.groups) for name, found in views.measured.items()
     }
-    head = fit_heads(training, pictures.labels, importance[:, None], l2=recipe.head.l2, steps=100)[0]
+    groups = pictures.groups if centre else None
+    head = fit_heads(
+        training, pictures.labels, importance[:, None], l2=recipe.head.l2, steps=100, groups=groups
+    )[0]
     gate = fit_gate(recipe, tower, pictures, views.clean, others, output / "features", kind, head)
     return export(recipe, tower, pictures, held_out, head, gate, output)
 
