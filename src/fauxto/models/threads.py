@@ -6,14 +6,26 @@ import math
 import os
 from pathlib import Path
 
+_GROUPS = Path("/sys/fs/cgroup")
 
-def usable_cores() -> int:
-    """Cores by CPU affinity and by the container's quota (cgroup v2), at least 1."""
+
+def usable_cores(groups: Path = _GROUPS) -> int:
+    """Cores by CPU affinity and by the container's quota, at least 1.
+
+    Args:
+        groups: where the kernel shows its control groups, version 2 or 1.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return cores
-    if quota == "max":
-        return cores
-    return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    return max(1, min(cores, math.ceil(_quota(groups) or cores)))
+
+
+def _quota(groups: Path) -> float | None:
+    """Cores that the container may use at a time on average, None where that is not bounded."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            text = " ".join((groups / file).read_text(encoding="ascii") for file in files)
+            quota, period = text.split()
+            return int(quota) / int(period) if int(quota) > 0 else None
+        except (OSError, ValueError):  # not this version, or `max`
+            continue
+    return None
