@@ -105,7 +105,7 @@ def _draw(
     pools = ((inside & real, images), (inside & ~real, images), (~inside & ~outside & real, further))
     chosen = np.concatenate([rng.permutation(np.flatnonzero(rows))[:count] for rows, count in pools])
     groups = tuple(pool.groups[chosen].tolist())
-    known = Described(pool.features[chosen], log_odds[chosen], pool.labels[chosen], groups, (), "", 0)
+    known = Described(pool.features[chosen], log_odds[chosen], pool.labels[chosen], groups, (), "", 0, 0)
     addition, _ = fit_addition(known, threshold, MAX_FPR)
     # Remakes of a photograph that was adapted with would be no test.
     test = inside & ~np.isin(pool.groups, pool.groups[chosen])

@@ -21,13 +21,14 @@ FEATURES = 3 * GRID * GRID
 
 
 def _model(rank: int, named: str) -> bytes:
-    """logit = 4 * mean of the features; `rank` 1 gives (N,), 2 gives (N, 1)."""
+    """logit = 4 * mean of the features; `rank` 1 gives (N,), 2 gives (N, 1). photograph = -mean."""
     pool = SIDE // GRID
     weights = np.full((FEATURES, 1) if rank == 2 else FEATURES, 4 / FEATURES, dtype=np.float32)
     nodes = [
         helper.make_node("AveragePool", ["image"], ["grid"], kernel_shape=[pool, pool], strides=[pool, pool]),
         helper.make_node("Flatten", ["grid"], [named]),
         helper.make_node("MatMul", [named, "weights"], ["logit"]),
+        helper.make_node("MatMul", [named, "darkness"], ["photograph"]),
     ]
     graph = helper.make_graph(
         nodes,
@@ -36,8 +37,12 @@ def _model(rank: int, named: str) -> bytes:
         [
             helper.make_tensor_value_info("logit", TensorProto.FLOAT, ("n", 1)[:rank]),
             helper.make_tensor_value_info(named, TensorProto.FLOAT, ["n", FEATURES]),
+            helper.make_tensor_value_info("photograph", TensorProto.FLOAT, ["n"]),
         ],
-        [numpy_helper.from_array(weights, "weights")],
+        [
+            numpy_helper.from_array(weights, "weights"),
+            numpy_helper.from_array(np.full(FEATURES, -1 / FEATURES, dtype=np.float32), "darkness"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)

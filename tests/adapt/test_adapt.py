@@ -105,6 +105,19 @@ def test_copies_and_images_outside_the_domain_are_left_out(data: Path, bundle: P
     assert (found.not_ai, found.left_out) == (20, 3)
 
 
+def test_what_the_gate_turns_away_is_not_learnt_from_and_is_counted(data: Path, tmp_path: Path) -> None:
+    gate = {"threshold": -0.5, "what": "a photograph"}  # bright pictures are none
+    bundle = load_bundle(write_featured(tmp_path / "gated", gate=gate))
+    for seed, name in enumerate(("real", "fake", "fake")):
+        bright = np.random.default_rng(seed).integers(230, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(bright).save(data / name / f"bright{seed}.png")
+    found = adapt(load(data), bundle, tmp_path / "adapted")
+    assert (found.ai, found.not_ai, found.left_out, found.turned_away) == (12, 20, 0, 3)
+    assert "turns away 3 more" in (tmp_path / "adapted" / "MODEL_CARD.md").read_text()
+    known = describe(load(data), bundle)
+    assert not any("bright" in load(data)[row].name for row in known.rows)
+
+
 def test_more_photographs_bound_new_accusations_more_tightly(bundle: Path, tmp_path: Path) -> None:
     bounds = []
     for count in (10, 60):

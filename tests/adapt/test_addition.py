@@ -21,7 +21,7 @@ def sample(count: int, shift: float, seed: int = 0) -> tuple[np.ndarray, np.ndar
 def described(features: np.ndarray, labels: np.ndarray, log_odds: np.ndarray) -> Described:
     """As if a bundle had said so."""
     groups = tuple(str(row) for row in range(len(labels)))
-    return Described(features, log_odds, labels, groups, tuple(range(len(labels))), "", 0)
+    return Described(features, log_odds, labels, groups, tuple(range(len(labels))), "", 0, 0)
 
 
 def test_a_fit_is_the_minimum_of_the_penalised_loss() -> None:

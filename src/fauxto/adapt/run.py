@@ -51,6 +51,7 @@ class Described:
         rows: positions in the data set.
         fingerprint: of the images.
         left_out: images outside the model's domain or with nothing to judge in them, copies, unreadable ones.
+        turned_away: images that the model's gate turns away, and would after an adaptation, too.
     """
 
     features: Features
@@ -60,6 +61,7 @@ class Described:
     rows: tuple[int, ...]
     fingerprint: str
     left_out: int
+    turned_away: int
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Adaptation:
         ai: how many AI-generated images were used.
         not_ai: how many photographs.
         left_out: images outside the model's domain, copies, and unreadable ones.
+        turned_away: images that the model's gate turns away: they get no verdict, before and after.
         penalty: chosen by the folds.
         lowered: by how much the addition was lowered for the photographs' sake, in log-odds.
         found_before: share of the AI-generated images with the verdict `ai` before.
@@ -88,6 +91,7 @@ class Adaptation:
     ai: int
     not_ai: int
     left_out: int
+    turned_away: int
     penalty: float
     lowered: float
     found_before: float
@@ -115,7 +119,7 @@ def describe(dataset: Dataset, bundle: Bundle, progress: Callable[[int], object]
             f"{bundle.config.name}: its model gives no features and cannot be adapted; take another --model"
         )
     used, owners = dict[str, int](), list[int]()  # the row of each image that is used, by its hash
-    parts, squares = list[tuple[Features, Numbers]](), list[NDArray[np.uint8]]()
+    parts, squares = list[tuple[Features, Numbers, NDArray[np.bool_]]](), list[NDArray[np.uint8]]()
     for row, image in dataset.decoded():
         new = image.sha256 not in used and bundle.config.domain.fits(image.width, image.height)
         views = look(image.pixels, bundle.config).squares if new else ()
@@ -130,11 +134,12 @@ def describe(dataset: Dataset, bundle: Bundle, progress: Callable[[int], object]
             progress(row + 1)
     if squares:
         parts.append(_run(bundle, squares))
-    rows = list(used.values())
-    if not rows:
+    if not used:
         raise DataError(f"{dataset.location}: no image in it that {bundle.config.name} is made for")
-    features, logits = (np.concatenate(values) for values in zip(*parts, strict=True))
-    decisive = _highest(np.array(owners), logits)
+    features, logits, accepted = (np.concatenate(values) for values in zip(*parts, strict=True))
+    kept = np.unique(np.array(owners)[accepted])
+    decisive = np.flatnonzero(accepted)[_highest(np.array(owners)[accepted], logits[accepted])]
+    rows, hashes = ([values[place] for place in kept] for values in (list(used.values()), list(used)))
     calibration, labels = bundle.config.calibration, dataset.labels[rows].astype(np.int64)
     return Described(
         features=features[decisive],
@@ -142,8 +147,9 @@ def describe(dataset: Dataset, bundle: Bundle, progress: Callable[[int], object]
         labels=labels,
         groups=tuple(dataset[row].pair or f"image {row}" for row in rows),
         rows=tuple(rows),
-        fingerprint=content_fingerprint(list(used), labels.tolist()),
-        left_out=len(dataset) - len(rows),
+        fingerprint=content_fingerprint(hashes, labels.tolist()),
+        left_out=len(dataset) - len(used),
+        turned_away=len(used) - len(rows),
     )
 
 
@@ -153,14 +159,19 @@ def _highest(owners: NDArray[np.int64], logits: Numbers) -> NDArray[np.int64]:
     return np.asarray(order[np.r_[owners[order][1:] != owners[order][:-1], True]])
 
 
-def _run(bundle: Bundle, squares: list[NDArray[np.uint8]]) -> tuple[Features, Numbers]:
-    """Features (N, D) and logits (N,) of squares of the model's side."""
+def _run(bundle: Bundle, squares: list[NDArray[np.uint8]]) -> tuple[Features, Numbers, NDArray[np.bool_]]:
+    """Features (N, D), logits (N,) and what the gate lets through (N,), of squares of the model's side."""
     batch = normalise(np.stack(squares), bundle.config.input)
-    logits, features = bundle.session.run(batch, [bundle.session.outputs[0], FEATURES])
+    gate, names = bundle.config.gate, [bundle.session.outputs[0], FEATURES]
+    names = names if gate is None else [*names, "photograph"]
+    logits, features, *passed = bundle.session.run(batch, names)
     logits, features = np.asarray(logits, np.float64).reshape(-1), np.asarray(features, np.float64)
     if not (np.isfinite(features).all() and np.isfinite(logits).all()):
         raise BundleError(f"{bundle.config.name}: the model gave features that are not numbers; reinstall it")
-    return features.reshape(len(batch), -1), logits
+    accepted = np.ones(len(batch), dtype=bool)
+    if gate is not None:
+        accepted = np.asarray(passed[0]).reshape(-1) >= gate.threshold
+    return features.reshape(len(batch), -1), logits, accepted
 
 
 def fit_addition(found: Described, threshold: float, max_fpr: float) -> tuple[Addition, Adaptation]:
@@ -193,6 +204,7 @@ def fit_addition(found: Described, threshold: float, max_fpr: float) -> tuple[Ad
         ai=int((~real).sum()),
         not_ai=int(real.sum()),
         left_out=found.left_out,
+        turned_away=found.turned_away,
         penalty=penalty,
         lowered=lowered,
         found_before=float(before[~real].mean()),
@@ -233,7 +245,8 @@ def adapt(
         if count < LEAST:
             raise DataError(
                 f"{dataset.location}: {count} {name} images that {bundle.config.name} can judge, at least "
-                f"{LEAST} are needed ({found.left_out} left out as copies, unreadable or outside its domain)"
+                f"{LEAST} are needed ({found.left_out} left out as copies, unreadable or outside its domain, "
+                f"{found.turned_away} turned away by its gate)"
             )
     ai = bundle.config.thresholds.ai
     threshold = float(np.log(max(ai, 1e-12)) - np.log(max(1 - ai, 1e-12)))
@@ -308,10 +321,15 @@ def _card(card: str, old: BundleConfig, new: BundleConfig, found: Adaptation) ->
 
 def summary(found: Adaptation) -> str:
     """What the adaptation does to these images, as a sentence."""
+    away = (
+        ""
+        if not found.turned_away
+        else f" Its gate turns away {found.turned_away} more: they get no verdict."
+    )
     return (
         f"On images left out of the fit, the verdict ai went from {found.found_before:.0%} to "
         f"{found.found_after:.0%} of the AI-generated and from {found.accused_before} to "
-        f"{found.accused_after} of the {found.not_ai} photographs."
+        f"{found.accused_after} of the {found.not_ai} photographs.{away}"
     )
 
 
