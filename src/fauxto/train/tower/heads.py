@@ -53,11 +53,11 @@ def centred(features: Features, labels: NDArray[np.int64], groups: NDArray[np.st
     would hold the class. What is the same within a group, such as its subjects, its camera or its editor,
     then teaches nothing (the within transformation of panel data, Mundlak 1978).
     """
-    found = features - features.mean(0)
+    found: Features = features - features.mean(0)
     for group in np.unique(groups[groups != ""]):
         parts = [(groups == group) & (labels == label) for label in (0, 1)]
         if all(part.any() for part in parts):
-            middle = sum(features[part].mean(0) for part in parts) / 2
+            middle = np.mean([features[part].mean(0) for part in parts], axis=0)
             found[groups == group] = features[groups == group] - middle
     return found
 
