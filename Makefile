@@ -65,6 +65,7 @@ results: .venv-test/.installed
 	cp runs/results/thumb-ladder/metrics.json results/thumb-ladder.json
 	.venv-test/bin/python benchmarks/false_accusations.py --photographs $(DATA)/photos/*.parquet \
 	  --output results/false-accusations.json
+	.venv-test/bin/fauxto data check $(DATA)/photos/wild.parquet --format json >results/photo-data.json
 	.venv-test/bin/python benchmarks/startup.py --output results/startup.json
 	.venv-test/bin/python benchmarks/throughput.py --data $(DATA)/cifake/test.parquet --output results/throughput.json
 	.venv-test/bin/python benchmarks/stages.py --data $(DATA)/cifake/test.parquet --output results/stages.json

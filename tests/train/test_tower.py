@@ -215,6 +215,7 @@ def test_the_threshold_holds_on_loosely_cropped_faces_too(finished: Path, tmp_pa
     assert metrics["photographs called ai, by view"]["loose"] == 0
     assert set(metrics["verdicts that flip"]) == {"loose", "jpeg-70"}
     assert 0 <= metrics["calibration error"] <= 1
+    assert set(metrics["AUROC by shape"]) <= {"square", "other"} and metrics["AUROC by shape"]
 
 
 def test_a_loose_crop_keeps_most_of_the_face() -> None:

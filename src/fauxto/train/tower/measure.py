@@ -62,6 +62,19 @@ def yardstick(
     )
 
 
+def shape_aurocs(pictures: Pictures, logits: NDArray[np.float64]) -> dict[str, float]:
+    """AUROC among square and among other pictures of the groups that hold both classes.
+
+    Generated pictures are square more often; what is left among pictures of one shape is no such thing.
+    """
+    square = np.array([pixels.shape[0] == pixels.shape[1] for pixels in pictures.pixels()])
+    found = {}
+    for name, rows in (("square", pictures.matched & square), ("other", pictures.matched & ~square)):
+        if len(np.unique(pictures.labels[rows])) == 2:
+            found[name] = float(roc_auc_score(pictures.labels[rows], logits[rows]))
+    return found
+
+
 def figures(
     pictures: Pictures, logits: NDArray[np.float64], remakes: NDArray[np.bool_]
 ) -> dict[str, dict[str, Any]]:

@@ -40,7 +40,7 @@ from fauxto.train.tower.heads import (
     held_out_logits,
     origin_weights,
 )
-from fauxto.train.tower.measure import figures, group_aurocs
+from fauxto.train.tower.measure import figures, group_aurocs, shape_aurocs
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
 from fauxto.train.tower.views import RUNGS, Pixels, drawn, loosely_cropped
@@ -261,6 +261,7 @@ def held_out_metrics(
         "photographs called ai, by view": {
             name: float((found[real] == 2).mean()) for name, found in verdicts.items() if name != "clean"
         },
+        "AUROC by shape": {k: round(v, 4) for k, v in shape_aurocs(pictures, held_out["clean"]).items()},
         "AUROC by group": {k: round(v, 4) for k, v in group_aurocs(pictures, held_out["clean"]).items()},
     }
     if gate is not None:
