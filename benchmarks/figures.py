@@ -558,7 +558,9 @@ def block(name: str) -> str:
     try:
         return BLOCKS[name]()
     except FileNotFoundError as missing:
-        return f"Not measured yet: `results/{Path(str(missing.filename)).name}` is written by `make results`."
+        return (
+            f"Not measured yet: `results/{Path(str(missing.filename)).name}` is not there; see the Makefile."
+        )
 
 
 def filled(text: str) -> str:

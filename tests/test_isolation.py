@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ import made
 from bad_files import bad_files
 from fauxto import Detector, Limits
 from fauxto.errors import InputError
-from fauxto.isolation import Children
+from fauxto.isolation import Children, _Child
 from fauxto.models import read_config
 from fauxto.opening import OpeningRules, open_file
 from fauxto.provenance import ProvenanceOptions
@@ -121,6 +123,43 @@ def test_closing_stops_a_process_at_work(rules: OpeningRules) -> None:
         children.close()
         lost = hanging.result(30)
     assert lost.error is not None and "crashed" in lost.error.message
+
+
+def test_after_closing_no_process_is_started_or_kept(rules: OpeningRules) -> None:
+    children = Children(rules)
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(children.open_file, made.png(), "a.png") for _ in range(200)]
+        answers[0].result()
+        children.close()
+    assert answers[0].result().error is None
+    assert children.open_file(made.png(), "b.png").error is not None
+    assert not children._busy and not children._idle.queue
+
+
+def test_a_child_that_stops_reading_is_stopped_in_time(rules: OpeningRules) -> None:
+    program = "import os, sys, time; os.read(0, 1); time.sleep(60)"
+    children = Children(rules, seconds=1, command=(sys.executable, "-c", program))
+    start, large = time.monotonic(), bytes(1 << 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fauxto.isolation._START_SECONDS", 1.0)
+        lost = children.open_file(large, "a.png")
+    assert time.monotonic() - start < 20
+    assert lost.error is not None and "stopped after 1 seconds" in lost.error.message
+
+
+def test_a_child_whose_parent_is_gone_ends_though_its_decoder_hangs(rules: OpeningRules) -> None:
+    child = _Child(misbehaving_child(), rules, 1.0)
+    child._send({"name": "a.png", "what": "open"}, HANG, time.monotonic() + 60)
+    try:
+        assert child.process.wait(60) == -signal.SIGALRM
+    finally:
+        child.end()
+
+
+def test_a_process_that_cannot_be_started_is_an_error_that_says_so(rules: OpeningRules) -> None:
+    lost = Children(rules, command=("/nowhere/python",)).open_file(made.png(), "a.png")
+    assert lost.error is not None and lost.error.code == "unreadable"
+    assert "no process can be started" in lost.error.message and "--no-isolate" in lost.error.message
 
 
 def test_a_child_ends_with_its_parent(children: Children) -> None:

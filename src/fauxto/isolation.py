@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, LifoQueue
+from threading import Lock
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
@@ -40,6 +43,7 @@ SECONDS = 60.0
 FILES = 10_000
 ADDRESS_SPACE = 8 << 30
 _START_SECONDS = 60.0
+_GRACE_SECONDS = 5  # the asker stops a child that is too slow, and the child itself only where that failed
 _FRAME = struct.Struct(">II")  # lengths of the JSON and of the bytes that follow it
 _ANSWER_LIMIT = 64 << 20
 Answer = TypeVar("Answer")
@@ -72,6 +76,7 @@ class Children:
         self._command = tuple(command or child_program())
         self._idle: LifoQueue[_Child] = LifoQueue()
         self._busy: set[_Child] = set()
+        self._closed, self._changing = False, Lock()
         self._end = weakref.finalize(self, _end_all, self._idle)
 
     def open_file(self, data: bytes, name: str) -> Opened:
@@ -92,8 +97,7 @@ class Children:
     def _ask(
         self, what: str, data: bytes, name: str, understood: Callable[[dict[str, Any], bytes], Answer]
     ) -> Answer:
-        child = self._take()
-        self._busy.add(child)
+        child = self._take(name)
         try:
             answer = understood(*child.ask(what, data, name, self._seconds))
         except TimeoutError:
@@ -106,27 +110,52 @@ class Children:
             child.end()
             raise
         finally:
-            self._busy.discard(child)
-        if child.files < self._files:
-            self._idle.put(child)
-        else:
+            kept = self._give_back(child)
+        if not kept:
             child.end()
         return answer
 
     def close(self) -> None:
-        """End the processes. Whoever still waits for one gets the error of a decoder that crashed."""
-        for child in tuple(self._busy):
-            child.process.kill()  # whoever waits for it tidies up
+        """End the processes for good. Who still waits for one gets the error of a decoder that crashed."""
+        with self._changing:
+            self._closed = True
+            for child in self._busy:
+                child.process.kill()  # whoever waits for it tidies up
         self._end()
 
-    def _take(self) -> _Child:
+    def _take(self, name: str) -> _Child:
+        """A process that is idle, or a new one."""
         with contextlib.suppress(Empty):
             while True:
                 child = self._idle.get_nowait()
                 if child.process.poll() is None:
-                    return child
+                    return self._lend(child, name)
                 child.end()
-        return _Child(self._command, self._rules)
+        try:
+            return self._lend(_Child(self._command, self._rules, self._seconds), name)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise InputError(
+                "unreadable",
+                f"{name}: no process can be started to decode it ({why}); make room, or add --no-isolate",
+            ) from error
+
+    def _lend(self, child: _Child, name: str) -> _Child:
+        with self._changing:
+            if not self._closed:
+                self._busy.add(child)
+                return child
+        child.end()
+        raise _lost(name, "its decoder was stopped")
+
+    def _give_back(self, child: _Child) -> bool:
+        """Keep a process for the next file, unless it has opened its share or nobody will ask."""
+        with self._changing:
+            self._busy.discard(child)
+            kept = not self._closed and child.files < self._files and child.process.poll() is None
+            if kept:
+                self._idle.put(child)
+            return kept
 
 
 def _end_all(idle: LifoQueue[_Child]) -> None:
@@ -142,7 +171,7 @@ def _lost(name: str, why: str) -> InputError:
 class _Child:
     """One process. It is told the rules once, then one file after another."""
 
-    def __init__(self, command: Sequence[str], rules: OpeningRules) -> None:
+    def __init__(self, command: Sequence[str], rules: OpeningRules, seconds: float) -> None:
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -153,8 +182,11 @@ class _Child:
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self._stdin, self._stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
+        # A pipe that is ready takes a page and not all of what is written: one that blocked would outwait any
+        # bound of time.
+        os.set_blocking(self._stdin, False)
         with contextlib.suppress(OSError):  # dead already: the first file will say so
-            self._send(_rules_to_json(rules), b"", time.monotonic() + _START_SECONDS)
+            self._send(_rules_to_json(rules, seconds), b"", time.monotonic() + _START_SECONDS)
         self.files = 0
 
     def ask(self, what: str, data: bytes, name: str, seconds: float) -> tuple[dict[str, Any], bytes]:
@@ -182,7 +214,8 @@ class _Child:
             left = memoryview(part)
             while left:
                 self._wait(self._stdin, select.POLLOUT, end)
-                left = left[os.write(self._stdin, left[: select.PIPE_BUF * 16]) :]
+                with contextlib.suppress(BlockingIOError):
+                    left = left[os.write(self._stdin, left) :]
 
     def _receive(self, end: float) -> tuple[dict[str, Any], bytes]:
         header, size = _FRAME.unpack(self._read(_FRAME.size, end))
@@ -208,8 +241,9 @@ class _Child:
             raise TimeoutError
 
 
-def _rules_to_json(rules: OpeningRules) -> dict[str, Any]:
+def _rules_to_json(rules: OpeningRules, seconds: float) -> dict[str, Any]:
     return {
+        "seconds": seconds,
         "limits": vars(rules.limits),
         "provenance": {**vars(rules.provenance), "trust_list": _text(rules.provenance.trust_list)},
         "models": [config.model_dump(mode="json") for config in rules.models],
@@ -287,13 +321,17 @@ def serve() -> None:
     message = _next(requests)
     if message is None:
         return
-    rules = _rules_from(message[0])
+    rules, seconds = _rules_from(message[0]), math.ceil(message[0]["seconds"]) + _GRACE_SECONDS
+    # Whoever asked may be gone when a file hangs; this ends native code, too.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     ready = False
     while message := _next(requests):
         if not ready:
             _answer(answers, {}, b"")
             ready = True
+        signal.alarm(seconds)
         _answer(answers, *_done(message[0], message[1], rules))
+        signal.alarm(0)
 
 
 def _done(header: dict[str, Any], data: bytes, rules: OpeningRules) -> tuple[dict[str, Any], bytes]:

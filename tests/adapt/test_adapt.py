@@ -118,6 +118,13 @@ def test_what_the_gate_turns_away_is_not_learnt_from_and_is_counted(data: Path, 
     assert not any("bright" in load(data)[row].name for row in known.rows)
 
 
+def test_a_gate_that_turns_all_away_is_named(data: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(write_featured(tmp_path / "gated", gate={"threshold": 2.0, "what": "a photograph"}))
+    with pytest.raises(DataError, match="turns away all"):
+        adapt(load(data), bundle, tmp_path / "adapted")
+    assert not (tmp_path / "adapted").exists()
+
+
 def test_more_photographs_bound_new_accusations_more_tightly(bundle: Path, tmp_path: Path) -> None:
     bounds = []
     for count in (10, 60):

@@ -138,6 +138,11 @@ def describe(dataset: Dataset, bundle: Bundle, progress: Callable[[int], object]
         raise DataError(f"{dataset.location}: no image in it that {bundle.config.name} is made for")
     features, logits, accepted = (np.concatenate(values) for values in zip(*parts, strict=True))
     kept = np.unique(np.array(owners)[accepted])
+    if not len(kept):
+        raise DataError(
+            f"{dataset.location}: the gate of {bundle.config.name} turns away all of its images; adapt a "
+            "model without a gate, by --model"
+        )
     decisive = np.flatnonzero(accepted)[_highest(np.array(owners)[accepted], logits[accepted])]
     rows, hashes = ([values[place] for place in kept] for values in (list(used.values()), list(used)))
     calibration, labels = bundle.config.calibration, dataset.labels[rows].astype(np.int64)

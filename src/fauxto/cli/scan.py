@@ -148,7 +148,7 @@ def scan(
         bool | None,
         typer.Option(
             help="Decode in processes of their own: a decoder that crashes or hangs costs one record. "
-            "By default where there are more than a few files.",
+            "By default from 32 files on.",
         ),
     ] = None,
     runtime: Annotated[

@@ -79,6 +79,7 @@ class Judge:
                 limits=options.limits,
                 provenance=options.provenance,
                 threads=1,
+                isolate=True,
                 runtime=options.runtime,
             )
         except (FauxtoError, OSError) as error:
@@ -96,7 +97,7 @@ class Judge:
         writer = PartWriter(keep, self._options, Finished())
         inputs = expand(partition.inputs, self._options.limits, result.skipped, start)
         batches = in_batches(inputs, partition.index)
-        for each in judged(batches, self._detector, self._options.limits, threads=1, isolate_many=True):
+        for each in judged(batches, self._detector, self._options.limits, threads=1):
             writer.add(each.batch, each.records)
             result.verdicts.update(record.verdict or "error" for record in each.records)
         return result

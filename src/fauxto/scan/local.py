@@ -36,7 +36,7 @@ def scan_into(
         skipped: counts what archives hold beside images.
         interruption: once it is asked for, the batch in hand is stored and the rest left for another run.
         heatmaps: a folder for overlay PNGs of the images that got a score.
-        isolate_many: open files in processes of their own where there is more than one batch.
+        isolate_many: open files in processes of their own where there is more than one batch, or a full one.
         progress: called after each batch.
 
     Raises:

@@ -1,8 +1,9 @@
 """Batches through the stages: list and unpack, read and prepare, judge; queues bounded.
 
-Listing runs in one thread, reading, decoding and provenance in as many as there are cores, and the models in
-the thread that asks for the records. docs/scale.md says why threads and not processes. Batches come in order,
-or, where that is not asked for, as they get ready; they are cut the same way, so the records are the same.
+Listing runs in one thread, reading, decoding and provenance in as many as there are cores (in a scan of
+many files each with a process of its own that decodes), and the models in the thread that asks for the
+records; docs/scale.md says why. Batches come in order, or, where that is not asked for, as they get ready;
+they are cut the same way, so the records are the same.
 """
 
 from __future__ import annotations
@@ -108,8 +109,8 @@ def judged(
         detector: the models.
         limits: of the bytes of an image.
         threads: that read and decode; in order, with 1, everything happens in the calling thread.
-        isolate_many: where there is more than one batch, files are opened in processes of their own. A few
-            files do not wait for those, and a decoder that crashes then costs few.
+        isolate_many: where a batch is full or not the only one, files are opened in processes of their own. A
+            few files do not wait for those, and a decoder that crashes then costs few.
         ordered: whether a batch waits for those before it. If not, twice as many threads read, since some of
             them may be waiting for a slow input.
     """

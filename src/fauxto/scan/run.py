@@ -90,7 +90,7 @@ def scan(
         skipped: counts what archives hold beside images.
         heatmaps: a folder for overlay PNGs of the images that got a score.
         report: gets every result with the thumbnail that the detector kept.
-        isolate_many: open files in processes of their own where there is more than one batch.
+        isolate_many: open files in processes of their own where there is more than one batch, or a full one.
         progress: called after each batch.
         ordered: whether the batches come in the order of the inputs, or as they get ready. The records are
             the same, and those of a batch stay in order.

@@ -132,7 +132,8 @@ def held_out_heads(
 ) -> dict[str, Head]:
     """For every group the head that was fitted without it; what has no group ("") is always learnt from.
 
-    With `centre` the views are `centred` in the groups; that needs nothing of the group that is left out.
+    With `centre` the views are `centred` in the groups first. Of a group that is left out no labels
+    enter, and its features only through the means and scales of all.
     """
     names = np.unique(groups[groups != ""])
     kept = weights[:, None] * (groups[:, None] != names[None, :])
