@@ -47,14 +47,18 @@ class Share:
     def __init__(self, name: str, share: float) -> None:
         self._before = [_own_group(controller) for controller in ("cpu", "cpuacct")]
         self._groups = [before / f"fauxto-scaling-{name}" for before in self._before]
-        quota, period = self._groups[0] / "cpu.cfs_quota_us", self._groups[0] / "cpu.cfs_period_us"
+        self._share = share
         try:
             for group in self._groups:
                 group.mkdir(exist_ok=True)
-            quota.write_text(str(round(share * int(period.read_text()))))
         except OSError:
             self.remove()
             raise
+
+    def hold(self) -> None:
+        """Hold its processes to the share from now on; Ray gives up on a node that starts as slowly."""
+        quota, period = self._groups[0] / "cpu.cfs_quota_us", self._groups[0] / "cpu.cfs_period_us"
+        quota.write_text(str(round(self._share * int(period.read_text()))))
 
     @contextmanager
     def joined(self) -> Iterator[None]:
@@ -98,7 +102,11 @@ def _move_to(groups: Sequence[Path]) -> None:
 def shares_work() -> bool:
     """Whether groups with a share of a core can be made here."""
     try:
-        Share("probe", QUARTER).remove()
+        probe = Share("probe", QUARTER)
+        try:
+            probe.hold()
+        finally:
+            probe.remove()
     except OSError:
         return False
     return True
@@ -160,6 +168,8 @@ def cluster(nodes: int, share: float, counted: bool) -> Iterator[tuple[str, list
                 os.sched_setaffinity(0, {cores[node % len(cores)]})
                 stack.callback(os.sched_setaffinity, 0, cores)
                 made.add_node(num_cpus=1)
+        for each in shares:
+            each.hold()
         yield made.address, shares
     finally:
         made.shutdown()
