@@ -65,6 +65,9 @@ results: .venv-test/.installed
 	cp runs/results/thumb-ladder/metrics.json results/thumb-ladder.json
 	.venv-test/bin/python benchmarks/false_accusations.py --photographs $(DATA)/photos/*.parquet \
 	  --output results/false-accusations.json
+	.venv-test/bin/python benchmarks/adapt.py --data $(DATA)/photos/wild.parquet $(DATA)/photos/wild2.parquet \
+	  --output results/adapt.csv   # half an hour
+	.venv-test/bin/python benchmarks/int8.py --data $(DATA)/cifake/train.parquet --output results/int8.json
 	.venv-test/bin/fauxto data check $(DATA)/photos/wild.parquet --format json >results/photo-data.json
 	.venv-test/bin/python benchmarks/startup.py --output results/startup.json
 	.venv-test/bin/python benchmarks/throughput.py --data $(DATA)/cifake/test.parquet --output results/throughput.json

@@ -258,6 +258,52 @@ def photo_data() -> str:
     )
 
 
+def adapt() -> str:
+    """What ten images of a generator are worth, by origin left out, and in the mean of the origins."""
+    with (ROOT / "results" / "adapt.csv").open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    shares = ("recall", "accused")
+    rows = [
+        "| origin | AUROC before | after | AI-generated called `ai`, before | after | its photographs called "
+        "`ai`, before | after | photographs elsewhere newly called `ai` |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+
+    def line(name: str, row: dict[str, float]) -> str:
+        aurocs = [f"{row[f'auroc_{when}']:.3f}" for when in ("before", "after")]
+        others = [percent(row[f"{what}_{when}"]) for what in shares for when in ("before", "after")]
+        return f"| {name} | " + " | ".join([*aurocs, *others, percent(row["newly_accused_elsewhere"])]) + " |"
+
+    numbers = [{k: float(v) for k, v in row.items() if k != "origin"} for row in table]
+    rows += [line(row["origin"], found) for row, found in zip(table, numbers, strict=True)]
+    rows.append(line("mean", {k: sum(row[k] for row in numbers) / len(numbers) for k in numbers[0]}))
+    one = table[0]
+    return "\n".join(
+        [
+            *rows,
+            "",
+            f"Adapted with {one['images']} images of each class of the origin and "
+            f"{one['further_photographs']} photographs of others, mean of {one['draws']} draws; "
+            "`results/adapt.csv`.",
+        ]
+    )
+
+
+def int8() -> str:
+    found = read("int8.json")
+    rows = [
+        "| thumb computes in | accuracy on validation | images a second | logits off by |",
+        "|---|---|---|---|",
+    ]
+    rows += [
+        f"| {kind} | {row['accuracy']:.4f} | {row['images_per_s']:,} | "
+        f"{row['largest difference of logits']} |"
+        for kind, row in found["kinds"].items()
+    ]
+    said = f"{found['model']}, {found['validation images']:,} images, {found['cores']} cores with VNNI"
+    return "\n".join([*rows, "", f"{said}; `results/int8.json`."])
+
+
 def gate() -> str:
     found = read("photo.json")["gate"]
     rows = ["| pictures | number | let through | called `ai` |", "|---|---|---|---|"]
@@ -532,6 +578,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "photo": photo,
     "photo-ablation": photo_ablation,
     "photo-data": photo_data,
+    "adapt": adapt,
+    "int8": int8,
     "gate": gate,
     "face": face,
     "faces-found": faces_found,
