@@ -66,7 +66,7 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/false_accusations.py --photographs $(DATA)/photos/*.parquet \
 	  --output results/false-accusations.json
 	.venv-test/bin/python benchmarks/adapt.py --data $(DATA)/photos/wild.parquet $(DATA)/photos/wild2.parquet \
-	  --output results/adapt.csv   # half an hour
+	  --output results/adapt.csv
 	.venv-test/bin/python benchmarks/int8.py --data $(DATA)/cifake/train.parquet --output results/int8.json
 	.venv-test/bin/fauxto data check $(DATA)/photos/wild.parquet --format json >results/photo-data.json
 	.venv-test/bin/python benchmarks/startup.py --output results/startup.json
@@ -76,7 +76,7 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/large_pictures.py --output results/large-pictures.json
 	.venv-test/bin/python benchmarks/memory.py --output results/memory.json
 	.venv-test/bin/python benchmarks/scaling.py --output results/scaling.json
-	.venv-test/bin/python benchmarks/peers/measure.py --output results/peers.json
+	.venv-test/bin/python benchmarks/peers/measure.py --model photo --output results/peers.json
 	.venv-test/bin/python benchmarks/load.py --output results/load.json
 	.venv-test/bin/python benchmarks/provenance.py --output results/provenance.json
 	.venv-test/bin/python benchmarks/processors.py --output results/processors.json

@@ -36,11 +36,11 @@ from fauxto.models.config import InputConfig
 from fauxto.models.preprocess import fit, normalise
 from fauxto.provenance.containers import parse
 from fauxto.provenance.watermark import jpeg_keeps_mark
+from large_pictures import QUALITY, large_picture
 
 ROOT = Path(__file__).parents[1]
 LEAST = (224, 448)  # shorter side in pixels that a draft must keep: the model's own, and twice that
 SIZES = ((1280, 720), (4000, 3000))
-QUALITY = 90
 
 
 def draft(data: bytes, least: int) -> NDArray[np.uint8]:
@@ -124,8 +124,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 def rates(bundle: Bundle, detector: Detector, size: tuple[int, int], rounds: int) -> dict[str, Any]:
     """Images a second of decoding and fitting to the model's square, in full and by drafts, and of all."""
-    with Image.open(ROOT / "examples" / "photos" / "coffee.jpg") as picture:
-        data = encoded(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+    data = large_picture(size)
     config = bundle.config.input
     ways: dict[str, Callable[[], object]] = {
         "decode in full": lambda: full(data),

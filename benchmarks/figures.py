@@ -21,7 +21,7 @@ from typing import Any
 from fauxto.models.config import DomainConfig
 
 ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(r"<!-- figures: ([a-z-]+) -->\n.*?<!-- /figures -->", re.DOTALL)
+BLOCK = re.compile(r"<!-- figures: (\S+) -->\n.*?<!-- /figures -->", re.DOTALL)
 
 
 # Accuracy on test of the systems that the recipes reproduce, as published.
@@ -300,7 +300,7 @@ def int8() -> str:
         f"{row['largest difference of logits']} |"
         for kind, row in found["kinds"].items()
     ]
-    said = f"{found['model']}, {found['validation images']:,} images, {found['cores']} cores with VNNI"
+    said = f"{found['model']}, {found['validation images']:,} images, {found['cores']} cores"
     return "\n".join([*rows, "", f"{said}; `results/int8.json`."])
 
 

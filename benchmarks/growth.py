@@ -1,4 +1,4 @@
-"""What a process holds, and whether memory grew between two parts of a long run."""
+"""What a process holds, and whether that grew over a long run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Protocol
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -52,17 +51,20 @@ def _resident(pid: int) -> int:
         return 0
 
 
-class Sized(Protocol):
-    """A sample of a process."""
+def grew(samples: Sequence[Held], share: float, megabytes: float) -> list[str]:
+    """What grew from the first quarter of the samples to the last.
 
-    @property
-    def megabytes(self) -> float:
-        """Resident memory."""
-
-
-def memory_growth(first: Sequence[Sized], last: Sequence[Sized], share: float, megabytes: float) -> list[str]:
-    """What to report: the median grew by more than `share` and by more than `megabytes`, or nothing."""
+    That is median memory, by more than a share of it and so many megabytes, and the median of anything else
+    above what it ever was at first.
+    """
+    quarter = max(1, len(samples) // 4)
+    first, last = samples[:quarter], samples[-quarter:]
     before, after = (median(one.megabytes for one in part) for part in (first, last))
+    found = []
     if after > before * (1 + share) and after > before + megabytes:
-        return [f"memory: {before:.0f} to {after:.0f} MB"]
-    return []
+        found.append(f"memory: {before:.0f} to {after:.0f} MB")
+    for what in ("descriptors", "threads", "processes"):
+        most, now = max(getattr(one, what) for one in first), median(getattr(one, what) for one in last)
+        if now > most:
+            found.append(f"{what}: {most} to {now:g}")
+    return found

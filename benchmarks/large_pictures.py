@@ -55,11 +55,11 @@ def rates(work: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-def large_picture() -> bytes:
-    """A JPEG of 12 megapixels, enlarged from an example photograph."""
+def large_picture(size: tuple[int, int] = LARGE) -> bytes:
+    """A JPEG of `size` (width, height), enlarged from an example photograph."""
     buffer = io.BytesIO()
     with Image.open(ROOT / "examples" / "photos" / "coffee.jpg") as picture:
-        enlarged = picture.convert("RGB").resize(LARGE, Image.Resampling.LANCZOS)
+        enlarged = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     enlarged.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 

@@ -21,12 +21,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
 from time import monotonic, sleep
 
 import httpx
 
-from growth import Held, memory_growth
+import growth
+from growth import Held
 from live import Server, serving
 
 ROOT = Path(__file__).parents[1]
@@ -163,14 +163,7 @@ def soak(server: Server, seconds: float, tally: Tally) -> list[Held]:
 
 def grew(samples: Sequence[Held]) -> list[str]:
     """What grew after the warm-up."""
-    quarter = max(1, len(samples) // 4)
-    first, last = samples[:quarter], samples[-quarter:]
-    found = memory_growth(first, last, 0.1, 20)
-    for what in ("descriptors", "threads", "processes"):
-        most, now = max(getattr(one, what) for one in first), median(getattr(one, what) for one in last)
-        if now > most:
-            found.append(f"{what}: {most} to {now:g}")
-    return found
+    return growth.grew(samples, 0.1, 20)
 
 
 def main() -> None:

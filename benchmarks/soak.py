@@ -23,17 +23,17 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS / "corpus"))
 
+import growth  # noqa: E402
 from bad_files import bad_files  # noqa: E402
 from fauxto import Detector  # noqa: E402
 from fauxto.scan.found import Found  # noqa: E402
 from fauxto.scan.run import Summary, scan  # noqa: E402
-from growth import Held, held, memory_growth  # noqa: E402
+from growth import Held, held  # noqa: E402
 
 SAMPLES = 100
 
@@ -75,15 +75,7 @@ def soak(paths: list[Path], images: int) -> Iterator[Sample]:
 
 def grew(samples: list[Sample]) -> list[str]:
     """What grew after the warm-up."""
-    quarter = max(1, len(samples) // 4)
-    found = memory_growth(samples[:quarter], samples[-quarter:], 0.05, 10)
-    for what in ("descriptors", "threads", "processes"):
-        first, last = (
-            [getattr(one, what) for one in part] for part in (samples[:quarter], samples[-quarter:])
-        )
-        if median(last) > max(first):
-            found.append(f"{what}: {max(first)} to {median(last):g}")
-    return found
+    return growth.grew(samples, 0.05, 10)
 
 
 def main() -> None:

@@ -84,6 +84,14 @@ def test_no_figure_of_the_readme_is_from_a_part_of_the_data() -> None:
         assert read(RESULTS / name)["data"]["limit"] is None, name
 
 
+def test_every_block_of_figures_is_filled() -> None:
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    blocks = [block for text in texts for block in text.split("<!-- figures:")[1:]]
+    assert blocks and all(re.match(r" \S+ -->\n\S", block) for block in blocks)
+    assert not any(re.match(r" \S+ -->\n<!--", block) for block in blocks)
+
+
 @pytest.mark.parametrize(
     "page", ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
 )

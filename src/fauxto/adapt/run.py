@@ -167,16 +167,12 @@ def _highest(owners: NDArray[np.int64], logits: Numbers) -> NDArray[np.int64]:
 def _run(bundle: Bundle, squares: list[NDArray[np.uint8]]) -> tuple[Features, Numbers, NDArray[np.bool_]]:
     """Features (N, D), logits (N,) and what the gate lets through (N,), of squares of the model's side."""
     batch = normalise(np.stack(squares), bundle.config.input)
-    gate, names = bundle.config.gate, [bundle.session.outputs[0], FEATURES]
-    names = names if gate is None else [*names, "photograph"]
+    names = [bundle.session.outputs[0], FEATURES, *bundle.gate_outputs]
     logits, features, *passed = bundle.session.run(batch, names)
     logits, features = np.asarray(logits, np.float64).reshape(-1), np.asarray(features, np.float64)
     if not (np.isfinite(features).all() and np.isfinite(logits).all()):
         raise BundleError(f"{bundle.config.name}: the model gave features that are not numbers; reinstall it")
-    accepted = np.ones(len(batch), dtype=bool)
-    if gate is not None:
-        accepted = np.asarray(passed[0]).reshape(-1) >= gate.threshold
-    return features.reshape(len(batch), -1), logits, accepted
+    return features.reshape(len(batch), -1), logits, bundle.accepted(passed, len(batch))
 
 
 def fit_addition(found: Described, threshold: float, max_fpr: float) -> tuple[Addition, Adaptation]:

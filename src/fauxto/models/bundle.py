@@ -114,8 +114,7 @@ class Bundle:
         )
 
     def _outputs(self, batch: NDArray[np.float32]) -> Outputs:
-        gate, names = self.config.gate, [self.session.outputs[0]]
-        names = names if gate is None else [*names, "photograph"]
+        names = [self.session.outputs[0], *self.gate_outputs]
         try:
             raw, *passed = (value.astype(np.float64) for value in self.session.run(batch, names))
             logits = log_odds(raw.reshape(len(batch), -1), self.config)
@@ -124,10 +123,18 @@ class Bundle:
                 f"{self.folder / 'model.onnx'}: does not turn a batch of images into one number each "
                 f"({type(error).__name__}); export it again"
             ) from error
-        accepted = np.ones(len(batch), dtype=bool)
-        if gate is not None:
-            accepted = passed[0].reshape(len(batch)) >= gate.threshold
-        return Outputs(logits, accepted)
+        return Outputs(logits, self.accepted(passed, len(batch)))
+
+    @property
+    def gate_outputs(self) -> tuple[str, ...]:
+        """The names of the outputs that the gate reads; none where there is no gate."""
+        return () if self.config.gate is None else ("photograph",)
+
+    def accepted(self, passed: Sequence[NDArray[np.floating]], images: int) -> NDArray[np.bool_]:
+        """What the gate lets through, (N,), by its outputs for so many images; all where there is no gate."""
+        if self.config.gate is None:
+            return np.ones(images, dtype=bool)
+        return np.asarray(passed[0].reshape(images) >= self.config.gate.threshold)
 
     def cells(self, square: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """The calibrated logit of every part of a square (side, side, 3), from models that tell it.

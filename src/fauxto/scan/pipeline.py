@@ -75,16 +75,19 @@ def expand(inputs: Iterable[Found], limits: Limits, skipped: Skipped, start: int
             yield found
 
 
+def _is_full(inputs: Sequence[Found]) -> bool:
+    """Whether a batch takes no more."""
+    return len(inputs) == BATCH_SIZE or sum(len(one.data or b"") for one in inputs) >= BATCH_BYTES
+
+
 def in_batches(inputs: Iterable[Found], partition: int = 0) -> Iterator[Batch]:
     """Cut the inputs of a partition into batches of at most `BATCH_SIZE` and about `BATCH_BYTES`."""
     chunk: list[Found] = []
-    size = 0
     for found in inputs:
         chunk.append(found)
-        size += len(found.data or b"")
-        if len(chunk) == BATCH_SIZE or size >= BATCH_BYTES:
+        if _is_full(chunk):
             yield Batch(tuple(chunk), partition)
-            chunk, size = [], 0
+            chunk = []
     if chunk:
         yield Batch(tuple(chunk), partition)
     yield Batch((), partition, last=True)
@@ -127,7 +130,7 @@ def judged(
     remaining = iter(batches)
     begun = False
     for batch in remaining:
-        if isolate_many and (_is_full(batch) or (begun and batch.inputs)):
+        if isolate_many and (_is_full(batch.inputs) or (begun and batch.inputs)):
             detector.isolate()
         if begun and batch.inputs and threads > 1:
             listed = prefetched(chain([batch], remaining), _LISTED_AHEAD)
@@ -136,11 +139,6 @@ def judged(
             return
         begun = begun or bool(batch.inputs)
         yield _judge(batch, prepare(batch), detector)
-
-
-def _is_full(batch: Batch) -> bool:
-    """Whether more inputs probably follow."""
-    return len(batch.inputs) == BATCH_SIZE or sum(len(one.data or b"") for one in batch.inputs) >= BATCH_BYTES
 
 
 def _judge(batch: Batch, prepared: list[Prepared], detector: Detector) -> Judged:
