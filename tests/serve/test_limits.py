@@ -46,7 +46,7 @@ def metric(server: LiveServer, name: str) -> float:
     return float(found[1])
 
 
-def until(condition: object, seconds: float = 10.0) -> None:
+def until(condition: object, seconds: float = 30.0) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
@@ -214,7 +214,7 @@ class TestBackPressure:
             max_images_per_client=3,
             api_keys=ApiKeys(tuple((name, bytes.fromhex(digest)) for name, _, digest in hashes)),
         )
-        with running(settings) as live, held_up(live, monkeypatch) as posted:
+        with running(settings) as live, held_up(live, monkeypatch) as (posted, _):
             posted.append(post(live, keys["anna"][0], 3))
             until(lambda: live.app.state.services.pool._inside == 3)
             with live.client() as client:
@@ -233,14 +233,15 @@ class TestBackPressure:
         self, bright_bundle: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with running(Settings(model=str(bright_bundle))) as live:
-            with held_up(live, monkeypatch) as posted:
+            with held_up(live, monkeypatch) as (posted, held):
                 posted.extend(post(live, "", 2) for _ in range(6))
                 queue = live.app.state.services.pool._queue
-                until(lambda: queue.qsize() >= 10)
+                # How many of them the batch that is held up found waiting depends on the machine.
+                until(lambda: sum(held) + queue.qsize() == 12)
             sizes = re.findall(r"fauxto_batch_images_(?:count|sum) (\S+)", live.client().get("/metrics").text)
         batches, images = map(float, sizes)
         assert images == 12
-        assert batches <= 3  # what was held up, and all the others at once
+        assert batches <= 2  # what was held up, and all the others at once
 
 
 _CLIENTS = ThreadPoolExecutor(8)
@@ -257,19 +258,26 @@ def post(server: LiveServer, key: str, count: int) -> Future[httpx.Response]:
 
 
 @contextmanager
-def held_up(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Future[httpx.Response]]]:
-    """Nothing is judged within the block; then everything that was posted must be."""
+def held_up(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[list[Future[httpx.Response]], list[int]]]:
+    """Nothing is judged within the block; then everything that was posted must be.
+
+    Gives a list for what is posted, and the sizes of the batches that are held up.
+    """
     go, detector = Event(), server.app.state.services.pool._detector
     judge = Detector.judge
 
     def wait(batch: Sequence[Prepared]) -> list[Record]:
-        go.wait(20)
+        held.append(len(batch))
+        go.wait(60)
         return judge(detector, batch)
 
     monkeypatch.setattr(detector, "judge", wait)
     posted: list[Future[httpx.Response]] = []
+    held: list[int] = []
     try:
-        yield posted
+        yield posted, held
     finally:
         go.set()
     assert [one.result().status_code for one in posted] == [200] * len(posted)
