@@ -1,4 +1,4 @@
-"""What each choice of the thumbnail recipe is worth: short runs that differ in one thing.
+"""What each choice of the first net's recipe is worth: short runs that differ in one thing.
 
     python benchmarks/thumb_ablation.py --data cifake/train.parquet [--images 30000] [--epochs 4] NAME...
 
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=30_000)
     parser.add_argument("--epochs", type=int, default=4)
     arguments = parser.parse_args()
-    recipe = load_recipe(Path("recipes/thumb.yaml"))
+    recipe = load_recipe(Path("recipes/thumb-first.yaml"))
     data = subset(
         prepare(variant(recipe, "base", 1), arguments.data, arguments.cache, None), arguments.images
     )

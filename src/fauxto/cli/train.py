@@ -33,8 +33,8 @@ def train(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="File that the net starts from: .safetensors, .pth or .bin of timm's, a .ckpt, or CLIP's "
-            "image tower (.onnx, .safetensors)."
+            help="File that the net starts from: .safetensors, .pth or .bin of timm's, a .ckpt, the "
+            "model.onnx of a bundle of fauxto's own net, or CLIP's image tower (.onnx, .safetensors)."
         ),
     ] = None,
     no_pretrained: Annotated[

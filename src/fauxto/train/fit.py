@@ -27,12 +27,16 @@ from fauxto.models.config import InputConfig
 from fauxto.models.threads import usable_cores
 from fauxto.train.augment import Pixels
 from fauxto.train.backbones import build_backbone, load_timm, origin, pretrained_file, sha256
+from fauxto.train.batches import to_tensor
 from fauxto.train.module import Classifier
 from fauxto.train.negatives import Photograph, build_pool, part_of
 from fauxto.train.nets import TraceNet
 from fauxto.train.precision import choose_precision
 from fauxto.train.recipe import BackboneSection, Recipe
+from fauxto.train.unfold import unfolded
 
+# Images that the batch norms of an exported net are measured on; and the file that keeps a start.
+_MEASURED, _START = 1024, "start.ckpt"
 _LIGHTNING_PRECISION = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 # Images (N, side, side, 3) uint8 and labels (N,) float32, AI-generated = 1.
@@ -117,8 +121,8 @@ def starting_weights(recipe: Recipe, weights: Path | None = None) -> Path | None
 
     Args:
         recipe: the run.
-        weights: what the user gave instead of the recipe's: a checkpoint of fauxto (.ckpt), or for a
-            backbone its weights (.safetensors, .pth, .pt, .bin).
+        weights: what the user gave instead of the recipe's: a checkpoint of fauxto (.ckpt), for fauxto's own
+            net also the model.onnx of its bundle, for a backbone its weights (.safetensors, .pth, .pt, .bin).
 
     Returns:
         None for random weights.
@@ -131,24 +135,40 @@ def starting_weights(recipe: Recipe, weights: Path | None = None) -> Path | None
     if isinstance(net, BackboneSection):
         load_timm()
     chosen = weights or (net.weights if isinstance(net, BackboneSection) else None)
+    if chosen is None and recipe.bundle.mean_with_start:
+        raise UsageError(
+            "this recipe goes on from a trained net (bundle.mean_with_start); give it: --weights FILE"
+        )
     if chosen is None:
         return pretrained_file(net) if isinstance(net, BackboneSection) and net.pretrained else None
     shown = printable(str(chosen))
     if not chosen.is_file():
         raise UsageError(f"{shown}: no such file of weights")
-    if chosen.suffix != ".ckpt" and not isinstance(net, BackboneSection):
-        raise UsageError(f"{shown}: this recipe's net starts from a checkpoint of fauxto (.ckpt) only")
+    if chosen.suffix not in (".ckpt", ".onnx") and not isinstance(net, BackboneSection):
+        raise UsageError(
+            f"{shown}: this recipe's net starts from a checkpoint (.ckpt) or a bundle's model.onnx only"
+        )
     return chosen
 
 
-def _initial_net(recipe: Recipe, weights: Path | None) -> nn.Module:
+def _initial_net(recipe: Recipe, data: TrainingData, weights: Path | None) -> nn.Module:
     """The net that a fresh run starts from."""
     if weights is None:
         return build_net(recipe)
-    if weights.suffix == ".ckpt" or not isinstance(recipe.net, BackboneSection):
+    if weights.suffix == ".ckpt":
         return load_weights(recipe, weights)
-    torch.manual_seed(recipe.seed)
-    return build_backbone(recipe.net, recipe.input.side, weights)
+    if isinstance(recipe.net, BackboneSection):
+        torch.manual_seed(recipe.seed)
+        return build_backbone(recipe.net, recipe.input.side, weights)
+    net = build_net(recipe)
+    assert isinstance(net, TraceNet)
+    rows = np.random.default_rng(recipe.seed).permutation(len(data.training[1]))[:_MEASURED]
+    return unfolded(net, weights, to_tensor(data.training[0][np.sort(rows)], input_config(recipe)))
+
+
+def starting_net(recipe: Recipe, folder: Path) -> nn.Module:
+    """The net that the run in a folder started from, as `bundle.mean_with_start` keeps it."""
+    return load_weights(recipe, folder / "checkpoints" / _START)
 
 
 def _pool(recipe: Recipe, data: TrainingData) -> Pixels | None:
@@ -240,7 +260,10 @@ def train(
     start = None if resume else starting_weights(recipe, weights)
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(recipe.seed, verbose=False)
-    net = _initial_net(recipe, start)
+    net = _initial_net(recipe, data, start)
+    if recipe.bundle.mean_with_start and not resume:
+        (folder / "checkpoints").mkdir(exist_ok=True)
+        torch.save({"state_dict": net.state_dict()}, folder / "checkpoints" / _START)
     precision = recipe.precision
     if precision == "auto":
         precision = choose_precision(net, recipe.input.side, recipe.optimizer.batch_size // pieces)

@@ -156,3 +156,15 @@ class FlipAverage(nn.Module):
         both = self.net(torch.cat([x, x.flip(3)], dim=0))
         mean: Tensor = (both[: x.shape[0]] + both[x.shape[0] :]) / 2
         return mean
+
+
+class Mean(nn.Module):
+    """The mean logit of several nets."""
+
+    def __init__(self, *nets: nn.Module) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) to logits (N,)."""
+        return torch.stack([net(x) for net in self.nets]).mean(0)

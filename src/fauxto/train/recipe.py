@@ -196,7 +196,9 @@ class BundleSection(Section):
     """How the finished net becomes a bundle: calibration, thresholds, views, and what its card says.
 
     `calibration: none` leaves the net's own probability as it is, as published systems do; the verdict's
-    thresholds are chosen on validation all the same. With `faces` the model judges the faces found in a
+    thresholds are chosen on validation all the same. With `mean_with_start` the bundle's output is the mean
+    of the logits of the trained net and of the one that `--weights` gave, as in a snapshot ensemble (Huang et
+    al. 2017, arXiv:1704.00109). With `faces` the model judges the faces found in a
     picture, and its domain is that of the whole picture.
     """
 
@@ -206,6 +208,7 @@ class BundleSection(Section):
     max_fpr: Share = 0.01
     max_miss: Share = 0.01
     flip_average: bool = False
+    mean_with_start: bool = False
     faces: bool = False
     domain: DomainSection
     limits: tuple[str, ...] = ()

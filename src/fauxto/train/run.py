@@ -14,8 +14,9 @@ from fauxto.evaluate.schema import Metrics
 from fauxto.models import find_bundle, load_bundle
 from fauxto.train.curves import plot_curves
 from fauxto.train.export import export_bundle, rechoose
-from fauxto.train.fit import load_weights, read_run_info, starting_weights, train
+from fauxto.train.fit import load_weights, read_run_info, starting_net, starting_weights, train
 from fauxto.train.generators import newer_than
+from fauxto.train.nets import Mean
 from fauxto.train.prepare import prepare
 from fauxto.train.recipe import BackboneSection, Recipe, load_recipe
 from fauxto.train.tower.recipe import load_tower_recipe
@@ -117,6 +118,8 @@ def _run_net(recipe_file: Path, data: Path, output: Path, options: Options) -> P
     if options.epochs_now is not None and options.epochs_now < recipe.stop.epochs:
         return None
     net = load_weights(recipe, checkpoint)
+    if recipe.bundle.mean_with_start:
+        net = Mean(starting_net(recipe, output), net)
     bundle = export_bundle(net, recipe, prepared, output / "bundle", read_run_info(output))
     if prepared.test is not None:
         command = f"fauxto train {recipe_file.name} --data {data.name} --output {output.name}"
