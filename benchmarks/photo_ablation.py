@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from fauxto.train.tower.clip import WIDTH, Tower, read_tower
 from fauxto.train.tower.export import round_weights
-from fauxto.train.tower.features import faster_type
+from fauxto.train.tower.features import compute_views, faster_type
 from fauxto.train.tower.heads import Features, held_out_heads, held_out_logits, origin_weights
 from fauxto.train.tower.measure import figures
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe, load_tower_recipe
-from fauxto.train.tower.run import compute_views, remake_rows
+from fauxto.train.tower.verdicts import remake_rows
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "photo.yaml"
 READ = (5, 6, 7, 8, 9)
@@ -115,7 +115,7 @@ def views_of(
         }
     )
     kind = faster_type(tower, recipe.input.side)
-    views = compute_views(wide, tower, pictures, work, kind)
+    views = compute_views(wide, tower, pictures.pixels, pictures.fingerprint, work, kind)
     return {"clean": views.clean, "draw": views.draws[0], **views.rungs}
 
 

@@ -224,7 +224,7 @@ def test_a_hostile_name_or_text_does_not_reach_the_terminal(
     assert "\x1b" not in result.out + result.err and "\u202e" not in result.out + result.err
 
 
-@pytest.mark.parametrize("broken", ["model.onnx", "config.json"])
+@pytest.mark.parametrize("broken", ["model.onnx", "config.json", "golden.json", "metrics.json"])
 def test_broken_bundle_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, bright_bundle: Path, broken: str
 ) -> None:
@@ -250,3 +250,31 @@ def test_scan_imports_neither_torch_nor_what_only_other_commands_need(tmp_path: 
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True)
+
+
+def test_report_is_not_written_over_an_image_or_the_records(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path, bright_bundle: Path
+) -> None:
+    image = folder / "b-white.png"
+    before = image.read_bytes()
+    result = fauxto(capsys, "scan", folder, "--model", bright_bundle, "--report", image)
+    assert result.code == 2 and "choose another --report" in result.err
+    assert image.read_bytes() == before
+    both = tmp_path / "both.html"
+    result = fauxto(capsys, "scan", folder, "--model", bright_bundle, "--report", both, "--output", both)
+    assert result.code == 2 and "--report and --output name one file" in result.err
+
+
+@pytest.mark.parametrize("format", ["table", "json", "jsonl", "csv"])
+def test_a_name_that_the_terminal_cannot_show_ends_nothing(
+    tmp_path: Path, bright_bundle: Path, format: str
+) -> None:
+    picture(tmp_path / "caf\u00e9.png", BLACK)
+    done = subprocess.run(
+        [sys.executable, "-m", "fauxto", "scan", tmp_path, "--model", bright_bundle, "--format", format],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    shown = r"caf\xe9.png" if format == "table" else "caf\u00e9.png"
+    assert shown in done.stdout.decode("utf-8")

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from command import fauxto
 from fauxto.cli import importing
 
 
@@ -34,3 +35,27 @@ def test_a_command_looks_for_no_plugins_among_the_installed_distributions() -> N
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "thumb" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/somewhere/a\x1b.png"),
+            r"/somewhere/a\x1b.png: Permission denied",
+        ),
+        (ZeroDivisionError("by nought"), "a defect of fauxto (models/__init__.py, line "),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line_and_no_verdict(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    """Exit code 1 would say that an image is AI-generated."""
+
+    def shipped() -> None:
+        raise error
+
+    monkeypatch.setattr("fauxto.models.shipped", shipped)
+    result = fauxto(capsys, "scan", "a.png", "--model", "any")
+    assert result.code == 2
+    assert words in result.err and len(result.err.splitlines()) == 1

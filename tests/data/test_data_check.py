@@ -59,6 +59,19 @@ def test_the_shortcut_test_is_quiet_when_both_classes_are_written_alike(tmp_path
     assert report.warnings == ()
 
 
+@pytest.mark.parametrize("jpegs", [0, 1])
+def test_data_with_hardly_a_jpeg_are_tested_all_the_same(tmp_path: Path, jpegs: int) -> None:
+    files = {
+        f"{name}/{seed}.png": encoded(seed, kind="PNG") for name in ("real", "fake") for seed in range(24)
+    }
+    files |= {f"real/{seed}.png": encoded(seed) for seed in range(jpegs)}
+    files |= {f"fake/{seed}.png": encoded(seed + 24, 40, "PNG") for seed in range(24)}
+    report = check(load(write_tree(tmp_path, files)))
+    assert report.shortcut is not None
+    assert report.shortcut.alone["JPEG quality"] == pytest.approx(0.5, abs=0.1)
+    assert report.shortcut.alone["width"] > 0.95
+
+
 def test_a_figure_that_so_few_images_may_give_by_chance_is_called_that(tmp_path: Path) -> None:
     features = np.full((40, 5), 32.0)
     labels = np.array([0, 1] * 20, np.int8)

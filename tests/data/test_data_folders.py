@@ -162,6 +162,18 @@ def test_a_name_that_is_not_utf8_is_readable_and_printable(tmp_path: Path) -> No
     odd = load(tmp_path)[1]
     assert odd.name.endswith(r"f\xff.jpg")
     assert odd.read() == IMAGE
+    (tmp_path / "real" / b"f.\xff\x1b[31m".decode("utf-8", "surrogateescape")).write_bytes(IMAGE)
+    assert load(tmp_path).ignored == {r".\xff\x1b[31m": 1}
+
+
+def test_a_class_folder_may_be_given_itself(tmp_path: Path) -> None:
+    write_tree(tmp_path / "Photos", {"a.jpg": IMAGE, "mine/b.jpg": IMAGE})
+    found = load(tmp_path / "Photos")
+    assert found.labels.tolist() == [0, 0]
+    assert [item.source for item in found] == ["", "mine"]
+    write_tree(tmp_path / "Photos", {"fake/c.jpg": IMAGE})
+    with pytest.raises(DataError, match="outside class folders"):  # then its own name says nothing
+        load(tmp_path / "Photos")
 
 
 def test_an_unreadable_image_stops_a_pass_and_says_how_to_go_on(tmp_path: Path) -> None:

@@ -118,6 +118,11 @@ def test_shards_of_which_only_some_name_a_split_are_refused(tmp_path: Path) -> N
         load(tmp_path)
 
 
+def test_no_text_of_a_file_reaches_the_terminal_as_it_is(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "set.parquet", IMAGES[:2], [0, 1], source=["a\x1b[31m", "b"])
+    assert [item.source for item in load(path)] == [r"a\x1b[31m", "b"]
+
+
 def test_a_row_without_bytes_is_reported_with_its_place(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "set.parquet", [IMAGES[0], None], [0, 1])
     dataset = load(path, on_error="skip")
@@ -146,6 +151,10 @@ def test_what_is_no_parquet_file_and_what_lacks_a_column_is_named(tmp_path: Path
     write_tree(tmp_path, {"broken.parquet": b"PAR1 and then nothing"})
     with pytest.raises(DataError, match=r"broken\.parquet: not a readable parquet file"):
         load(tmp_path / "broken.parquet")
+    for label in (["ai"], {"name": "ai"}):
+        pq.write_table(pa.table({"image": [b"x"], "label": [label]}), tmp_path / "nested.parquet")
+        with pytest.raises(DataError, match=r"nested\.parquet: the column 'label' is (list|struct)"):
+            load(tmp_path / "nested.parquet")
     pq.write_table(pa.table({"img": [b"x"], "label": ["ai"]}), tmp_path / "columns.parquet")
     with pytest.raises(DataError, match="no column 'image'; it has 'img', 'label'"):
         load(tmp_path / "columns.parquet")

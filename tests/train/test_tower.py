@@ -25,7 +25,9 @@ from fauxto.train.run import Options, run
 from fauxto.train.tower.clip import read_tower
 from fauxto.train.tower.export import int4, int8, restored
 from fauxto.train.tower.heads import fit_heads, held_out_heads, held_out_logits, origin_weights
-from fauxto.train.tower.pictures import load_pictures
+from fauxto.train.tower.pictures import Pictures, load_pictures
+from fauxto.train.tower.recipe import TowerRecipe
+from fauxto.train.tower.verdicts import Judged, choose_thresholds, verdict_figures
 from fauxto.train.tower.views import loosely_cropped
 
 SIDE = 32
@@ -152,6 +154,54 @@ def test_what_is_no_photograph_gets_no_score(finished: Path) -> None:
     assert (record.verdict, record.score) == ("uncertain", None)
     assert "not a photograph" in record.reason
     assert detector.scan(picture(True, np.random.default_rng(9))).score is not None
+
+
+def test_a_degraded_photograph_is_still_one(finished: Path) -> None:
+    metrics = json.loads((finished / "bundle" / "metrics.json").read_text())["gate"]
+    assert set(metrics["photographs turned away"]) == {"clean", "draws", "web", "hard"}
+    assert max(metrics["photographs turned away"].values()) <= 0.1
+    assert set(metrics["kinds"]) == {"clean", "draws"}
+    assert metrics["kinds"]["clean"]["chart"] == {"pictures": 4, "let through": 0.0, "called ai": 0.0}
+    detector = Detector(finished / "bundle")
+    rng = np.random.default_rng(4)
+    for _ in range(8):
+        buffer = io.BytesIO()
+        Image.fromarray(picture(False, rng)).save(buffer, "JPEG", quality=40)
+        assert detector.scan(buffer.getvalue()).score is not None
+
+
+def test_every_large_part_of_the_photographs_is_protected() -> None:
+    """A collection whose photographs score high would otherwise carry most false alarms."""
+    rng = np.random.default_rng(0)
+    number = 4000
+    collections = np.where(np.arange(number) < 200, "small.parquet", "large.parquet")
+    scores = rng.uniform(0, 0.9, number)
+    scores[:200] += 0.1
+    labels = (np.arange(number) % 2).astype(np.int64)
+    groups = np.array([f"{index % 20}" for index in range(number)])
+    pictures = Pictures((None,) * number, labels, groups, groups, collections, "none")  # type: ignore[arg-type]
+    tower = TowerRecipe.model_validate(
+        {
+            "net": {"architecture": "clip"},
+            "input": {"side": 224, "resize": True},
+            "max_group_fpr": 0.03,
+            "group_size": 100,
+            "bundle": {**faces_section(), "max_fpr": 0.02},
+        }
+    )
+    ai, no_sign = choose_thresholds(tower, pictures, {"clean": scores})
+    small = scores[(labels == 0) & (collections == "small.parquet")]
+    assert (scores[labels == 0] >= ai).mean() <= 0.02
+    assert (small >= ai).sum() < 0.03 * len(small), "less than three in a hundred"
+    assert no_sign <= ai
+    nobody = np.zeros(number, dtype=bool)
+    found = verdict_figures(tower, Judged(pictures, {"clean": scores}, {"clean": nobody}), ai, no_sign)
+    row = found["photographs called ai, by collection"]["small.parquet"]
+    assert row["photographs"] == 100 and row["called ai"] / 100 < row["upper bound"] < 0.2
+    elsewhere = found["verdicts by thresholds of other origins"]
+    assert elsewhere["photographs"]["photographs"] == number // 2
+    all_away = Judged(pictures, {"clean": scores}, {"clean": ~nobody})
+    assert (all_away.verdicts("clean", ai, no_sign) == 1).all(), "who is turned away gets no other verdict"
 
 
 def test_the_file_holds_integers_and_gives_features(finished: Path) -> None:

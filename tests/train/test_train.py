@@ -315,6 +315,16 @@ def test_images_are_divided_as_the_recipe_says(
     assert found.training[1].mean() == pytest.approx(0.5, abs=0.05)
 
 
+def test_an_image_of_validation_or_test_is_not_learnt_from(divided: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(divided, copied)
+    for part, name in (("valid", "real/0.png"), ("test", "fake/1.png")):
+        shutil.copyfile(copied / part / name, copied / "train" / Path(name).parent / f"copy-{part}.png")
+    recipe = split_recipe(tmp_path, "declared: all, test: declared")
+    found = prepare(recipe, copied, tmp_path / "cache", None)
+    assert (len(found.training[1]), found.left_out) == (40, 2)
+
+
 def test_subset_is_a_part_of_what_there_is_to_learn_from(divided: Path, tmp_path: Path) -> None:
     recipe = split_recipe(tmp_path, "declared: test, validation: 0.25, test: declared")
     found = prepare(recipe.limited(20), divided, tmp_path / "cache", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ def main() -> None:
     from fauxto.cli.app import build
     from fauxto.errors import FauxtoError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to end
+        sys.stdout.reconfigure(errors="backslashreplace")
     # No plugin of pydantic has a part here, and looking for one reads every installed distribution.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
@@ -52,6 +55,26 @@ def main() -> None:
         # The reader (`| head`) went away; that is not our failure, but nothing more can be said.
         sys.stderr.close()
         sys.exit(EXIT_TROUBLE)
+    except Exception as error:  # exit code 1 would say that an image is AI-generated
+        print(f"fauxto: {_unforeseen(error)}", file=sys.stderr)
+        sys.exit(EXIT_TROUBLE)
+
+
+def _unforeseen(error: Exception) -> str:
+    """One line about an error that nobody gave words to: a path that may not be touched, or a defect."""
+    import traceback
+    from pathlib import Path
+
+    from fauxto.images import printable
+
+    if isinstance(error, OSError) and error.filename is not None:
+        name = printable(os.fsdecode(error.filename))
+        return f"{name}: {error.strerror}; check the path and who may use it"
+    package = f"{Path(__file__).parents[1]}{os.sep}"
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if frame.filename.startswith(package)]
+    where = f" ({ours[-1].filename.removeprefix(package)}, line {ours[-1].lineno})" if ours else ""
+    return printable(f"a defect of fauxto{where}: {type(error).__name__}: {error}; please report it")
 
 
 def _check_options(arguments: list[str]) -> None:

@@ -239,6 +239,8 @@ def _check(request: Request) -> None:
         )
     if request.report is not None and request.into_folder:
         raise UsageError("--report shows the results of one run; leave out --output DIR")
+    if request.report is not None and request.output is not None and _one_file(request):
+        raise UsageError("--report and --output name one file; give each its own")
     if request.into_folder and request.format not in (None, OutputFormat.jsonl, OutputFormat.parquet):
         raise UsageError("--output DIR takes --format jsonl or parquet")
     if request.into_folder and "-" in request.paths:
@@ -386,18 +388,27 @@ def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruptio
 
 
 def _keep_inputs(request: Request) -> None:
-    """Refuse to write the records over one of the images."""
+    """Refuse to write the records or the report over one of the images."""
     from fauxto.errors import UsageError
     from fauxto.scan.found import Skipped, is_remote
     from fauxto.scan.sources import find
 
-    output = request.output
-    if output is None or not output.exists():
+    written = {"--output": request.output, "--report": request.report}
+    there = {name: path for name, path in written.items() if path is not None and path.exists()}
+    if not there:
         return
     # Listed a second time rather than kept: a list of a million paths does not belong in memory.
     local = (path for path in request.paths if not is_remote(path))
-    if any(_same(output, found.path) for found in find(local, Skipped())):
-        raise UsageError(f"{output}: is one of the images to scan; choose another --output")
+    for found in find(local, Skipped()):
+        for name, path in there.items():
+            if _same(path, found.path):
+                raise UsageError(f"{path}: is one of the images to scan; choose another {name}")
+
+
+def _one_file(request: Request) -> bool:
+    """Whether records and report would go into the same file."""
+    assert request.report is not None and request.output is not None
+    return os.path.realpath(request.report) == os.path.realpath(request.output)
 
 
 def _same(output: Path, path: str) -> bool:

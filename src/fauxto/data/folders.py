@@ -61,7 +61,7 @@ def list_files(root: Path) -> Listing:
             elif suffix in (".parquet", ".pq"):
                 parquet.append(relative / name)
             else:
-                ignored[suffix or "no suffix"] += 1
+                ignored[printable(suffix) or "no suffix"] += 1
     return Listing(sorted(images), sorted(parquet), dict(sorted(ignored.items())))
 
 
@@ -73,7 +73,7 @@ def _raise_unlistable(error: OSError) -> None:
 
 
 def items_of_folder(root: Path, images: Sequence[PurePath]) -> list[Item]:
-    """Label images by the class folder that each lies in.
+    """Label images by the class folder that each lies in; where there is none, `root` may be one itself.
 
     Args:
         root: the data set's folder.
@@ -85,6 +85,8 @@ def items_of_folder(root: Path, images: Sequence[PurePath]) -> list[Item]:
     folders = sorted({image.parent for image in images})
     places = {folder: _place(root, folder) for folder in folders}
     known = {folder: place for folder, place in places.items() if place is not None}
+    if not known and (label := label_of(root.resolve().name)) is not None:  # itself a class folder
+        known = {folder: _Place(label, None, (), folder.parts) for folder in folders}
     if unknown := [folder for folder in folders if folder not in known]:
         raise DataError(
             f"{printable(str(root))}: images outside class folders, in {quoted(map(_shown, unknown))}; "

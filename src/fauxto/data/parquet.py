@@ -215,9 +215,9 @@ def _items_of_file(images: ParquetImages, number: int, declared: Split | None) -
     inner = [image and image["path"] for image in columns["image"]] if in_struct else blank
     return [
         Item(
-            name=f"{shown}#{row}" + (f" ({inner[row]})" if inner[row] else ""),
+            name=f"{shown}#{row}" + (f" ({printable(str(inner[row]))})" if inner[row] else ""),
             label=label,
-            source=str(sources[row] or ""),
+            source=printable(str(sources[row] or "")),
             split=_split(splits[row], declared, f"{shown}#{row}"),
             pair=str(pairs[row]) if pairs[row] not in (None, "") else None,
             encoded=ParquetRow(images, number, row),
@@ -239,6 +239,10 @@ def _require_columns(schema: pa.Schema, shown: str) -> None:
                 f"{shown}: no column '{name}'; it has {quoted(schema.names)}; expected the Hugging Face "
                 "image layout, image: {bytes, path} and label"
             )
+    if pa.types.is_nested(schema.field("label").type):
+        raise DataError(
+            f"{shown}: the column 'label' is {schema.field('label').type}; expected one class an image"
+        )
     kind = schema.field("image").type
     values = kind.field("bytes").type if pa.types.is_struct(kind) and "bytes" in _names_in(kind) else kind
     if not (pa.types.is_binary(values) or pa.types.is_large_binary(values)):

@@ -132,6 +132,10 @@ def _cross_validated(
         rest = np.setdiff1d(np.arange(len(labels)), fold)
         if len(set(labels[fold])) < 2 or len(set(labels[rest])) < 2:
             continue
+        known = np.isfinite(features[rest]).any(axis=0)
+        if not known.any():  # no JPEG here, say; the trees fail on a column without a value
+            scores.append(0.5)
+            continue
         trees = HistGradientBoostingClassifier(
             max_iter=40,
             max_leaf_nodes=8,
@@ -139,8 +143,9 @@ def _cross_validated(
             early_stopping=False,
             random_state=seed,
         )
-        trees.fit(features[rest], labels[rest])
-        scores.append(float(roc_auc_score(labels[fold], trees.predict_proba(features[fold])[:, 1])))
+        trees.fit(features[np.ix_(rest, known)], labels[rest])
+        found = trees.predict_proba(features[np.ix_(fold, known)])[:, 1]
+        scores.append(float(roc_auc_score(labels[fold], found)))
     return float(np.mean(scores)) if scores else 0.5
 
 

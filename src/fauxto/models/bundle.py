@@ -202,6 +202,8 @@ def read_config(folder: Path) -> BundleConfig:
     """
     check_files(folder)
     check_pin(folder / "config.json", read_file(folder / "config.json"))
+    for name in ("golden.json", "metrics.json"):  # read later or never, but a damaged bundle is not trusted
+        read_json(folder / name)
     try:
         return BundleConfig.model_validate(read_json(folder / "config.json"))
     except ValidationError as error:

@@ -56,6 +56,7 @@ class TrainingData:
         fingerprint: of training and validation images and their labels.
         test: what is measured once, at the end, or None.
         available: how many images there were to learn from, None where all are taken.
+        left_out: how many were not learnt from because validation or test hold the same bytes.
     """
 
     training: Labelled
@@ -64,6 +65,7 @@ class TrainingData:
     fingerprint: str
     test: Dataset | None = None
     available: int | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class RunInfo:
 
     `available_images` is null unless the run learnt from a part of the images only; `weights` is what it
     started from, `random` or a file, whose SHA-256 follows; `pieces` is how many parts a batch went through
-    the net in.
+    the net in; `left_out` images were not learnt from because validation or test hold them too.
     """
 
     seed: int
@@ -90,6 +92,7 @@ class RunInfo:
     weights: str
     weights_sha256: str | None
     pieces: int
+    left_out: int = 0
 
 
 def input_config(recipe: Recipe) -> InputConfig:
@@ -361,6 +364,7 @@ def _run_info(
         weights="random" if start is None else origin(start),
         weights_sha256=None if start is None else sha256(start),
         pieces=pieces,
+        left_out=data.left_out,
     )
 
 

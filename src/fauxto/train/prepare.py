@@ -18,12 +18,17 @@ from fauxto.train.recipe import Recipe
 
 @dataclass(frozen=True)
 class _Parts:
-    """A data set divided as a recipe says; `available` is None where no image was left out."""
+    """A data set divided as a recipe says.
+
+    `available` is None where all images are learnt from; `left_out` counts training images that validation
+    or test hold too, which declared splits may.
+    """
 
     training: Dataset
     validation: Dataset
     test: Dataset | None
     available: int | None
+    left_out: int
 
 
 def load_photographs(folder: Path) -> tuple[Photograph, ...]:
@@ -68,6 +73,7 @@ def prepare(recipe: Recipe, data: Path, cache: Path, negatives: Path | None) -> 
         _fingerprint(parts),
         parts.test,
         parts.available,
+        parts.left_out,
     )
 
 
@@ -82,11 +88,16 @@ def _divided(dataset: Dataset, recipe: Recipe) -> _Parts:
     named = {"train": 1 - sum(shares.values()), **shares}
     rows = split(learnt.labels, learnt.hashes, named, section.seed, groups=learnt.pairs)
     found = {name: learnt.subset(chosen.tolist()) for name, chosen in rows.items()}
+    validation = dataset.select("validation") if held else found.get("validation", learnt[:0])
+    test = _declared_test(dataset, recipe) if section.test == "declared" else found.get("test")
+    elsewhere = {content for part in (validation, test) if part is not None for content in part.hashes}
+    fresh = [row for row, content in enumerate(found["train"].hashes) if content not in elsewhere]
     return _Parts(
-        found["train"],
-        dataset.select("validation") if held else found.get("validation", learnt[:0]),
-        _declared_test(dataset, recipe) if section.test == "declared" else found.get("test"),
+        found["train"].subset(fresh),
+        validation,
+        test,
         len(known) if len(learnt) < len(known) else None,
+        len(found["train"]) - len(fresh),
     )
 
 

@@ -5,21 +5,88 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fauxto.evaluate.degradations import Rung
 from fauxto.models.config import InputConfig
 from fauxto.models.preprocess import fit, normalise
 from fauxto.train.tower.clip import WIDTH, Tower
-from fauxto.train.tower.recipe import TowerSection
-from fauxto.train.tower.views import Pixels
+from fauxto.train.tower.heads import Features
+from fauxto.train.tower.recipe import TowerRecipe, TowerSection
+from fauxto.train.tower.views import RUNGS, Pixels, drawn, loosely_cropped
 
 BATCH = 32
 View = Callable[[int, Pixels], Pixels]
 """The picture at a position, as it is to be looked at: any size, fitted to the model's square afterwards."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """Features (N, D) of every picture: clean, in draws and loose crops, and on each rung of degradation."""
+
+    clean: Features
+    draws: list[Features]
+    loose: list[Features]
+    rungs: dict[str, Features]
+
+    @property
+    def measured(self) -> dict[str, Features]:
+        """The views that figures are given of; one draw and one loose crop stand for all."""
+        several = {"loose": self.loose, "draws": self.draws}
+        return {"clean": self.clean, **{k: found[0] for k, found in several.items() if found}, **self.rungs}
+
+
+def compute_views(
+    recipe: TowerRecipe,
+    tower: Tower,
+    pictures: Callable[[], Iterable[Pixels]],
+    mark: str,
+    cache: Path,
+    kind: torch.dtype,
+    *,
+    rungs: bool = True,
+) -> Views:
+    """Features of all views that a recipe names, from the cache where they lie there.
+
+    Args:
+        recipe: of the run.
+        tower: in evaluation mode.
+        pictures: gives them decoded, (H, W, 3) each, from the first on at every call.
+        mark: tells these pictures from others in the names of files.
+        cache: folder of the files.
+        kind: what is computed in.
+        rungs: whether the recipe's degradations are looked at too.
+    """
+    config, side, seed = recipe.input_config(), recipe.input.side, recipe.seed
+
+    def features(name: str, view: View) -> Features:
+        file = cache / f"{name}-{mark}-{recipe.net.mark}.npy"
+        return cached_features(file, tower, pictures(), view, config, recipe.net, kind)
+
+    return Views(
+        features("clean", lambda _, pixels: pixels),
+        [features(f"draw-{seed}-{k}", partial(_draw, seed, k, side)) for k in range(recipe.head.draws)],
+        [features(f"loose-{seed}-{k}", partial(_loose, seed, k)) for k in range(recipe.head.loose)],
+        {name: features(name, partial(_degraded, RUNGS[name])) for name in recipe.rungs if rungs},
+    )
+
+
+def _draw(seed: int, number: int, side: int, position: int, pixels: Pixels) -> Pixels:
+    return drawn(pixels, side, np.random.default_rng([seed, number, position]))
+
+
+def _loose(seed: int, number: int, position: int, pixels: Pixels) -> Pixels:
+    return loosely_cropped(pixels, np.random.default_rng([seed, 1000 + number, position]))
+
+
+def _degraded(rung: Rung, _position: int, pixels: Pixels) -> Pixels:
+    return rung.apply(pixels)
 
 
 def faster_type(tower: Tower, side: int) -> torch.dtype:

@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from fauxto.errors import DataError, UsageError
 from fauxto.images import decode
 from fauxto.train.tower.clip import Tower
-from fauxto.train.tower.features import cached_features
-from fauxto.train.tower.heads import Features, Head, fit_heads, held_out_heads, held_out_logits
-from fauxto.train.tower.pictures import Pictures
+from fauxto.train.tower.features import Views, compute_views
+from fauxto.train.tower.heads import Head, fit_heads, held_out_heads, held_out_logits
+from fauxto.train.tower.pictures import Pictures, group_folds
 from fauxto.train.tower.recipe import GateSection, TowerRecipe
 from fauxto.train.tower.views import Pixels
-
-_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Others:
 
     kinds: NDArray[np.str_]
     test: NDArray[np.bool_]
-    features: Features
+    views: Views
 
 
 @dataclass(frozen=True)
@@ -47,21 +45,26 @@ class Gate:
     Attributes:
         head: gives the logit of *a photograph*.
         threshold: the logit below which a picture is turned away.
-        photographs: logits of all pictures that should pass, by gates that never saw their group, (N,).
-        kinds: test pictures that should not.
+        photographs: by view, logits of all N pictures that should pass, by gates that never saw their group.
+        kinds: by view and kind, test pictures that should not.
     """
 
     head: Head
     threshold: float
-    photographs: NDArray[np.float64]
-    kinds: dict[str, Kind]
+    photographs: dict[str, NDArray[np.float64]]
+    kinds: dict[str, dict[str, Kind]]
+
+    @property
+    def away(self) -> dict[str, NDArray[np.bool_]]:
+        """By view, which of the pictures that should pass are turned away, (N,)."""
+        return {view: logits < self.threshold for view, logits in self.photographs.items()}
 
 
 def fit_gate(
     recipe: TowerRecipe,
     tower: Tower,
     pictures: Pictures,
-    features: Features,
+    views: Views,
     others: Path | None,
     cache: Path,
     kind: torch.dtype,
@@ -69,11 +72,14 @@ def fit_gate(
 ) -> Gate | None:
     """The gate of a recipe, or None where it asks for none.
 
+    It is fitted on the views that the detector's head is fitted on: a gate that saw sound pictures only takes
+    a recompressed photograph for none.
+
     Args:
         recipe: its `gate` section says how many photographs may be turned away.
         tower: for features of `others`.
         pictures: photographs and AI-generated pictures that look like them; none should be turned away.
-        features: theirs, (N, D).
+        views: theirs.
         others: a parquet file with `image`, `kind` and `split` (train or test).
         cache: folder for features.
         kind: what they are computed in.
@@ -91,7 +97,7 @@ def fit_gate(
             "(python -m fauxto.train.nonphotos draws some)"
         )
     found = load_others(recipe, tower, others, cache, kind)
-    return _fitted(recipe.gate, pictures, features, found, head)
+    return _fitted(recipe.gate, pictures, views, found, head)
 
 
 def load_others(recipe: TowerRecipe, tower: Tower, file: Path, cache: Path, kind: torch.dtype) -> Others:
@@ -105,41 +111,38 @@ def load_others(recipe: TowerRecipe, tower: Tower, file: Path, cache: Path, kind
     def pixels() -> Iterator[Pixels]:
         return (decode(images[row].as_py(), name=f"{file}#{row}").pixels for row in range(len(images)))
 
-    name = f"others-{file.stat().st_size}-{recipe.net.mark}.npy"
-    features = cached_features(
-        cache / name,
-        tower,
-        pixels(),
-        lambda _, picture: picture,
-        recipe.input_config(),
-        recipe.net,
-        kind,
-    )
+    mark = f"others-{file.stat().st_size}"
+    views = compute_views(recipe, tower, pixels, mark, cache, kind, rungs=False)
     kinds = np.array(table.column("kind").to_pylist())
-    return Others(kinds, np.array(table.column("split").to_pylist()) == "test", features)
+    return Others(kinds, np.array(table.column("split").to_pylist()) == "test", views)
 
 
-def _fitted(section: GateSection, pictures: Pictures, features: Features, others: Others, head: Head) -> Gate:
+def _fitted(section: GateSection, pictures: Pictures, views: Views, others: Others, head: Head) -> Gate:
     taught = ~others.test
-    x = np.concatenate([features, others.features[taught]])
-    labels = np.concatenate([np.ones(len(features), np.int64), np.zeros(int(taught.sum()), np.int64)])
+    number, wrong = len(pictures), int(taught.sum())
+    pairs = zip([views.clean, *views.draws], [others.views.clean, *others.views.draws], strict=True)
+    training = [np.concatenate([found, no_photographs[taught]]) for found, no_photographs in pairs]
+    labels = np.concatenate([np.ones(number, np.int64), np.zeros(wrong, np.int64)])
+    weights = np.where(labels == 1, 0.5 / number, 0.5 / max(1, wrong)).astype(np.float32)
     # Folds of whole groups, so that no photograph is judged by a gate that saw its origin.
-    names = np.unique(pictures.groups)
-    folds = np.array([f"fold {int(np.searchsorted(names, group)) % _FOLDS}" for group in pictures.groups])
-    folds = np.concatenate([folds, np.full(int(taught.sum()), "")])
-    weights = np.where(labels == 1, 0.5 / len(features), 0.5 / max(1, int(taught.sum()))).astype(np.float32)
-    heads = held_out_heads([x], labels, weights, folds, l2=section.l2)
-    photographs = held_out_logits(heads, x, folds)[: len(features)]
-    threshold = float(np.quantile(photographs, section.max_turned_away, method="lower"))
-    gate = fit_heads([x], labels, weights[:, None], l2=section.l2, steps=100)[0]
+    folds = np.array([f"fold {fold}" for fold in group_folds(pictures.groups)])
+    named = np.concatenate([folds, np.full(wrong, "")])
+    heads = held_out_heads(training, labels, weights, named, l2=section.l2)
+    photographs = {view: held_out_logits(heads, found, folds) for view, found in views.measured.items()}
+    real, share = pictures.labels == 0, section.max_turned_away
+    threshold = min(float(np.quantile(one[real], share, method="lower")) for one in photographs.values())
+    gate = fit_heads(training, labels, weights[:, None], l2=section.l2, steps=100)[0]
     return Gate(gate, threshold, photographs, _kinds(gate, threshold, others, head))
 
 
-def _kinds(gate: Head, threshold: float, others: Others, head: Head) -> dict[str, Kind]:
-    passed = gate.logits(others.features) >= threshold
-    logits = head.logits(others.features)
-    found = {}
-    for kind in np.unique(others.kinds[others.test]):
-        rows = others.test & (others.kinds == kind)
-        found[str(kind)] = Kind(int(rows.sum()), logits[rows & passed])
+def _kinds(gate: Head, threshold: float, others: Others, head: Head) -> dict[str, dict[str, Kind]]:
+    found: dict[str, dict[str, Kind]] = {}
+    for view, features in others.views.measured.items():
+        passed, logits = gate.logits(features) >= threshold, head.logits(features)
+        rows = {
+            str(kind): others.test & (others.kinds == kind) for kind in np.unique(others.kinds[others.test])
+        }
+        found[view] = {
+            kind: Kind(int(chosen.sum()), logits[chosen & passed]) for kind, chosen in rows.items()
+        }
     return found

@@ -132,8 +132,8 @@ def held_out_heads(
 ) -> dict[str, Head]:
     """For every group the head that was fitted without it; what has no group ("") is always learnt from.
 
-    With `centre` the views are `centred` in the groups first. Of a group that is left out no labels
-    enter, and its features only through the means and scales of all.
+    With `centre` the views are `centred` in the groups first. A group that is left out enters only through
+    the means and scales of all features, which is where its labels have a part in centring.
     """
     names = np.unique(groups[groups != ""])
     kept = weights[:, None] * (groups[:, None] != names[None, :])

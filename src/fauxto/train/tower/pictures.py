@@ -24,6 +24,7 @@ class Pictures:
         labels: AI-generated = 1, shape (N,).
         sources: camera, collection or generator, shape (N,).
         groups: the origin, or the origins that are left out together, shape (N,).
+        collections: the data set that each is from, shape (N,).
         fingerprint: of all data sets.
     """
 
@@ -31,6 +32,7 @@ class Pictures:
     labels: NDArray[np.int64]
     sources: NDArray[np.str_]
     groups: NDArray[np.str_]
+    collections: NDArray[np.str_]
     fingerprint: str
 
     def __len__(self) -> int:
@@ -74,6 +76,7 @@ def load_pictures(
     joined = {origin: group[0] for group in together for origin in group}
     items: list[Item] = []
     groups: list[str] = []
+    collections: list[str] = []
     prints: list[str] = []
     for path in paths:
         dataset = load(path)
@@ -83,6 +86,7 @@ def load_pictures(
             if item.split == "test":
                 continue
             items.append(item)
+            collections.append(path.name)
             if folds is not None:
                 groups.append(f"fold {int(digest[:8], 16) % folds}")
                 continue
@@ -94,5 +98,11 @@ def load_pictures(
         np.array([item.label for item in items], dtype=np.int64),
         np.array([item.source for item in items]),
         np.array(groups),
+        np.array(collections),
         "-".join(part[:16] for part in prints),
     )
+
+
+def group_folds(groups: NDArray[np.str_], folds: int = 5) -> NDArray[np.int64]:
+    """A fold of 0 to `folds` - 1 for each picture, (N,), so that a group lies in one fold."""
+    return np.unique(groups, return_inverse=True)[1].astype(np.int64) % folds

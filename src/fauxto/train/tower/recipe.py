@@ -61,7 +61,10 @@ class HeadSection(Section):
 
 
 class GateSection(Section):
-    """The head that turns away what is no photograph, at most `max_turned_away` of the photographs."""
+    """The head that turns away what is no photograph, at most `max_turned_away` of the photographs.
+
+    That holds in every view that is measured, degraded ones among them.
+    """
 
     l2: float = Field(default=0.01, gt=0)
     max_turned_away: Share = 0.03
@@ -74,7 +77,8 @@ class TowerRecipe(Section):
     by content hash where the pictures name no origins. `together` names origins that share pictures and are
     left out together; `remakes` those in which a generator re-rendered the photographs themselves. `rungs`
     names degradations that are measured too. In each of the `promised` views the `ai` threshold keeps false
-    alarms at or below `bundle.max_fpr`, and for every source of `group_size` photographs at `max_group_fpr`.
+    alarms at or below `bundle.max_fpr`, and for every source and every data set of at least `group_size`
+    photographs below `max_group_fpr`.
     """
 
     seed: int = 0
@@ -98,8 +102,11 @@ class TowerRecipe(Section):
             raise ValueError(f"rungs: no such degradation: {', '.join(sorted(unknown))}")
         if not self.input.resize:
             raise ValueError("input.resize: a tower looks at whole pictures, so it must be true")
-        if self.bundle.flip_average or self.bundle.calibration == "none":
-            raise ValueError("bundle: flip_average and calibration are not for a tower; leave them out")
+        bundle = self.bundle
+        if bundle.flip_average or bundle.mean_with_start or bundle.calibration == "none":
+            raise ValueError(
+                "bundle: flip_average, mean_with_start and calibration are not for a tower; leave them out"
+            )
         return self
 
     def input_config(self) -> InputConfig:

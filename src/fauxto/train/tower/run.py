@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fauxto.evaluate.calibration import fit_platt, threshold_allowing, threshold_for_fpr, threshold_missing
-from fauxto.evaluate.degradations import Rung
+from fauxto.evaluate.calibration import fit_platt
 from fauxto.evaluate.metrics import expected_calibration_error
 from fauxto.models.bundle import load_bundle, sigmoid
 from fauxto.models.config import (
@@ -30,36 +27,19 @@ from fauxto.train.card import model_card
 from fauxto.train.export import golden
 from fauxto.train.tower.clip import Tower, read_tower
 from fauxto.train.tower.export import HeadedTower, round_weights, write_onnx
-from fauxto.train.tower.features import View, cached_features, faster_type
+from fauxto.train.tower.features import compute_views, faster_type
 from fauxto.train.tower.gate import Gate, fit_gate
-from fauxto.train.tower.heads import (
-    Features,
-    Head,
-    fit_heads,
-    held_out_heads,
-    held_out_logits,
-    origin_weights,
-)
+from fauxto.train.tower.heads import Head, fit_heads, held_out_heads, held_out_logits, origin_weights
 from fauxto.train.tower.measure import figures, group_aurocs, shape_aurocs
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
-from fauxto.train.tower.views import RUNGS, Pixels, drawn, loosely_cropped
-
-
-@dataclass(frozen=True)
-class Views:
-    """Features (N, D) of every picture: clean, in draws and loose crops, and on each rung of degradation."""
-
-    clean: Features
-    draws: list[Features]
-    loose: list[Features]
-    rungs: dict[str, Features]
-
-    @property
-    def measured(self) -> dict[str, Features]:
-        """The views that figures are given of; one draw and one loose crop stand for all."""
-        several = {"loose": self.loose, "draws": self.draws}
-        return {"clean": self.clean, **{k: found[0] for k, found in several.items() if found}, **self.rungs}
+from fauxto.train.tower.verdicts import (
+    Judged,
+    choose_thresholds,
+    gate_figures,
+    remake_rows,
+    verdict_figures,
+)
 
 
 def run_tower(
@@ -85,7 +65,7 @@ def run_tower(
     round_weights(tower, recipe.net.bits)
     pictures = load_pictures(data, recipe.together, recipe.folds)
     kind = faster_type(tower, recipe.input.side)
-    views = compute_views(recipe, tower, pictures, output / "features", kind)
+    views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, output / "features", kind)
     importance = origin_weights(pictures.labels, pictures.groups)
     training = [views.clean] * recipe.head.clean + views.draws + views.loose
     centre = recipe.head.centred
@@ -99,65 +79,8 @@ def run_tower(
     head = fit_heads(
         training, pictures.labels, importance[:, None], l2=recipe.head.l2, steps=100, groups=groups
     )[0]
-    gate = fit_gate(recipe, tower, pictures, views.clean, others, output / "features", kind, head)
+    gate = fit_gate(recipe, tower, pictures, views, others, output / "features", kind, head)
     return export(recipe, tower, pictures, held_out, head, gate, output)
-
-
-def compute_views(
-    recipe: TowerRecipe, tower: Tower, pictures: Pictures, cache: Path, kind: torch.dtype
-) -> Views:
-    """Features of all views, computed in `kind`, from the cache where they lie there."""
-    config, side = recipe.input_config(), recipe.input.side
-    mark, seed = f"{pictures.fingerprint}-{recipe.net.mark}", recipe.seed
-
-    def features(name: str, view: View) -> Features:
-        file = cache / f"{name}-{mark}.npy"
-        return cached_features(file, tower, pictures.pixels(), view, config, recipe.net, kind)
-
-    return Views(
-        features("clean", lambda _, pixels: pixels),
-        [features(f"draw-{seed}-{k}", partial(_draw, seed, k, side)) for k in range(recipe.head.draws)],
-        [features(f"loose-{seed}-{k}", partial(_loose, seed, k)) for k in range(recipe.head.loose)],
-        {name: features(name, partial(_degraded, RUNGS[name])) for name in recipe.rungs},
-    )
-
-
-def _draw(seed: int, number: int, side: int, position: int, pixels: Pixels) -> Pixels:
-    return drawn(pixels, side, np.random.default_rng([seed, number, position]))
-
-
-def _loose(seed: int, number: int, position: int, pixels: Pixels) -> Pixels:
-    return loosely_cropped(pixels, np.random.default_rng([seed, 1000 + number, position]))
-
-
-def _degraded(rung: Rung, _position: int, pixels: Pixels) -> Pixels:
-    return rung.apply(pixels)
-
-
-def choose_thresholds(
-    recipe: TowerRecipe, pictures: Pictures, scores: dict[str, NDArray[np.float64]]
-) -> tuple[float, float]:
-    """The verdict's thresholds from scores of each view by heads that never saw the picture's origin.
-
-    `ai` holds in every promised view. Below `no_sign` lie at most `max_miss` of the AI-generated pictures as
-    they are and loosely cropped; degraded ones may fall below it, since that verdict claims nothing.
-    """
-    promised = [view for view in recipe.promised if view in scores]
-    ai = max(_ai_threshold(recipe, pictures, scores[view]) for view in promised)
-    generated = [found[pictures.labels == 1] for view, found in scores.items() if view in ("clean", "loose")]
-    allowed = int(np.floor(recipe.bundle.max_miss * len(generated[0])))
-    return ai, min(ai, *(threshold_missing(found, allowed) for found in generated))
-
-
-def _ai_threshold(recipe: TowerRecipe, pictures: Pictures, scores: NDArray[np.float64]) -> float:
-    """Flags at most `max_fpr` of all photographs, `max_group_fpr` of every source with enough of them."""
-    real = pictures.labels == 0
-    ai = threshold_for_fpr(scores[real], recipe.bundle.max_fpr)
-    for source in np.unique(pictures.sources[real]):
-        group = scores[real & (pictures.sources == source)]
-        if len(group) >= recipe.group_size:
-            ai = max(ai, threshold_allowing(group, int(np.floor(recipe.max_group_fpr * len(group)))))
-    return ai
 
 
 def export(
@@ -198,7 +121,9 @@ def export(
         licence=section.licence,
         model_sha256=hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest(),
     )
-    metrics = held_out_metrics(recipe, pictures, held_out, scores, config, gate)
+    nobody = np.zeros(len(pictures), dtype=bool)
+    away = dict.fromkeys(scores, nobody) if gate is None else gate.away
+    metrics = held_out_metrics(recipe, Judged(pictures, scores, away), held_out, config, gate)
     run = {"seed": recipe.seed, "data fingerprint": pictures.fingerprint, "torch": torch.__version__}
     write_json(folder / "config.json", config.model_dump(mode="json"))
     write_json(folder / "golden.json", golden(folder / "model.onnx", config))
@@ -224,9 +149,8 @@ def held_out_name(recipe: TowerRecipe) -> str:
 
 def held_out_metrics(
     recipe: TowerRecipe,
-    pictures: Pictures,
+    judged: Judged,
     held_out: dict[str, NDArray[np.float64]],
-    scores: dict[str, NDArray[np.float64]],
     config: BundleConfig,
     gate: Gate | None,
 ) -> dict[str, Any]:
@@ -234,71 +158,25 @@ def held_out_metrics(
 
     Args:
         recipe: of the run.
-        pictures: N of them.
+        judged: its N pictures.
         held_out: logits of each view, (N,).
-        scores: the same, calibrated.
         config: with the thresholds that were chosen.
         gate: if there is one.
     """
-    real = pictures.labels == 0
-    verdicts = {name: _verdicts(found, config.thresholds) for name, found in scores.items()}
-    clean, matched = verdicts["clean"], pictures.matched
-    remakes = remake_rows(pictures, recipe.remakes)
-    yardsticks = {name: figures(pictures, logits, remakes) for name, logits in held_out.items()}
+    pictures, thresholds = judged.pictures, config.thresholds
+    matched, remakes = pictures.matched, remake_rows(pictures, recipe.remakes)
     found: dict[str, Any] = {
-        held_out_name(recipe): yardsticks,
-        "verdicts": {
-            "photographs": int(real.sum()),
-            "photographs called ai": float((clean[real] == 2).mean()),
-            "ai-generated images": int((~real).sum()),
-            "ai-generated called ai": float((clean[~real] == 2).mean()),
-            "uncertain": float((clean == 1).mean()),
-        },
-        "calibration error": expected_calibration_error(pictures.labels[matched], scores["clean"][matched]),
-        "verdicts that flip": {
-            name: float((found != clean).mean()) for name, found in verdicts.items() if name != "clean"
-        },
-        "photographs called ai, by view": {
-            name: float((found[real] == 2).mean()) for name, found in verdicts.items() if name != "clean"
-        },
+        held_out_name(recipe): {name: figures(pictures, one, remakes) for name, one in held_out.items()},
+        **verdict_figures(recipe, judged, thresholds.ai, thresholds.no_sign),
+        "calibration error": expected_calibration_error(
+            pictures.labels[matched], judged.scores["clean"][matched]
+        ),
         "AUROC by shape": {k: round(v, 4) for k, v in shape_aurocs(pictures, held_out["clean"]).items()},
         "AUROC by group": {k: round(v, 4) for k, v in group_aurocs(pictures, held_out["clean"]).items()},
     }
     if gate is not None:
-        found["gate"] = gate_figures(gate, config, real)
+        found["gate"] = gate_figures(judged, gate, config)
     return found
-
-
-def _verdicts(scores: NDArray[np.float64], thresholds: ThresholdsConfig) -> NDArray[np.int64]:
-    """0 below the lower threshold, 1 between, 2 at or above the upper."""
-    return np.digitize(scores, [thresholds.no_sign, thresholds.ai])
-
-
-def gate_figures(gate: Gate, config: BundleConfig, real: NDArray[np.bool_]) -> dict[str, Any]:
-    """Whom the gate turns away, and what the detector calls AI-generated among what it lets through."""
-    calibration = config.calibration
-    kinds = {}
-    for name, kind in gate.kinds.items():
-        scores = sigmoid(calibration.slope * kind.passed + calibration.intercept)
-        kinds[name] = {
-            "pictures": kind.pictures,
-            "let through": len(kind.passed) / kind.pictures,
-            "called ai": int((scores >= config.thresholds.ai).sum()) / kind.pictures,
-        }
-    away = gate.photographs < gate.threshold
-    return {
-        "photographs turned away": float(away[real].mean()),
-        "ai-generated turned away": float(away[~real].mean()),
-        "kinds": kinds,
-    }
-
-
-def remake_rows(pictures: Pictures, named: Sequence[str]) -> NDArray[np.bool_]:
-    """Pictures of groups in which a generator re-rendered the photograph: paired by the data, or `named`."""
-    paired = {
-        group for item, group in zip(pictures.items, pictures.groups.tolist(), strict=True) if item.pair
-    }
-    return np.isin(pictures.groups, sorted(paired | set(named)))
 
 
 def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
