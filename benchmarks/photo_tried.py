@@ -1,0 +1,304 @@
+"""What else was tried on the photo model's features, beside the linear head that it has.
+
+    python benchmarks/photo_tried.py --data photos/wild.parquet ... --weights clip.onnx \\
+        --work runs/photo/features [NAME...]
+
+Views, origins and yardstick are the recipe's; features are taken from the cache of `fauxto train` where they
+lie there. Every method writes its rows of results/photo-tried.csv; one that is there is not run again. What
+cannot leave out one origin after the other at a bearable cost leaves out a tenth of them at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from fauxto.train.tower.clip import WIDTH, read_tower
+from fauxto.train.tower.export import round_weights
+from fauxto.train.tower.features import compute_views, faster_type
+from fauxto.train.tower.heads import Features, centred, held_out_heads, held_out_logits, origin_weights
+from fauxto.train.tower.measure import figures
+from fauxto.train.tower.pictures import Pictures, group_folds, load_pictures
+from fauxto.train.tower.recipe import TowerRecipe, load_tower_recipe
+from fauxto.train.tower.verdicts import remake_rows
+from fauxto.train.tower.views import RUNGS, degrade
+from residuals import residual_statistics
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "photo.yaml"
+RESULTS = Path("results/photo-tried.csv")
+MEASURED = ("clean", "web", "hard")
+_FOLDS = 10
+
+Logits = dict[str, NDArray[np.float64]]
+Fit = Callable[[Features, NDArray[np.int64], NDArray[np.float32]], Callable[[Features], NDArray[np.float64]]]
+"""Features (N, D), labels and weights to what judges features."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The pictures, their features in the views that are fitted on and in those that are measured."""
+
+    recipe: TowerRecipe
+    pictures: Pictures
+    fitted: dict[str, Features]
+    measured: dict[str, Features]
+    work: Path
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """What each picture weighs, (N,)."""
+        return origin_weights(self.pictures.labels, self.pictures.groups)
+
+
+def linear(material: Material, *, rows: NDArray[np.bool_] | None = None, **changes: Any) -> Logits:
+    """The recipe's own head, fitted on some of the pictures or with something changed."""
+    head, pictures = material.recipe.head, material.pictures
+    options = {"l2": head.l2, "centre": head.centred, **changes}
+    weights = material.weights if rows is None else material.weights * rows
+    heads = held_out_heads(
+        list(material.fitted.values()),
+        pictures.labels,
+        weights.astype(np.float32),
+        pictures.groups,
+        **options,
+    )
+    return {view: held_out_logits(heads, found, pictures.groups) for view, found in material.measured.items()}
+
+
+def by_folds(material: Material, fit: Fit, *, centre: bool) -> Logits:
+    """Leave out a tenth of the origins at a time; with `centre` views are centred in their origins first.
+
+    What is not linear is fitted on features as they are judged.
+    """
+    pictures = material.pictures
+    folds = group_folds(pictures.groups, _FOLDS)
+    found = {view: np.empty(len(pictures)) for view in material.measured}
+    for fold in range(_FOLDS):
+        kept = folds != fold
+        labels, groups = pictures.labels[kept], pictures.groups[kept]
+        parts = [one[kept] for one in material.fitted.values()]
+        middle = np.mean([part.mean(0) for part in parts], axis=0)
+        if centre:
+            parts = [centred(part, labels, groups) for part in parts]
+        else:
+            parts = [part - middle for part in parts]
+        scale = np.concatenate(parts).std(0) + 1e-6
+        repeated = np.tile(labels, len(parts)), np.tile(material.weights[kept], len(parts))
+        judge = fit(np.concatenate(parts) / scale, *repeated)
+        for view, features in material.measured.items():
+            found[view][~kept] = judge((features[~kept] - middle) / scale)
+    return found
+
+
+def nearest_mean(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float32]) -> Any:
+    """How much nearer the mean of the AI-generated pictures lies than that of the photographs."""
+    ai, other = (
+        (x[labels == label] * weights[labels == label, None]).sum(0) / weights[labels == label].sum()
+        for label in (1, 0)
+    )
+    return lambda seen: (seen @ (ai - other) - (ai @ ai - other @ other) / 2).astype(np.float64) / len(ai)
+
+
+def ridge(kernel: Callable[[Features, Features], NDArray[np.float32]], penalty: float) -> Fit:
+    """Weighted kernel ridge regression of the label."""
+
+    def fit(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float32]) -> Any:
+        gram = kernel(x, x).astype(np.float64)
+        gram[np.diag_indices_from(gram)] += penalty / (weights * len(weights) / weights.sum() + 1e-9)
+        targets = np.where(labels == 1, 1.0, -1.0)
+        slopes = torch.linalg.solve(torch.from_numpy(gram), torch.from_numpy(targets)).numpy()
+        return lambda seen: kernel(seen, x).astype(np.float64) @ slopes
+
+    return fit
+
+
+def gaussian(a: Features, b: Features) -> NDArray[np.float32]:
+    """exp(-|a - b|^2 / D), for standardised features about half the median distance."""
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
+    return np.exp(-np.maximum(squares, 0) / a.shape[1])
+
+
+def small_net(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float32]) -> Any:
+    """Sixty-four hidden units, half of them dropped, twenty passes of AdamW."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Dropout(0.2), torch.nn.Linear(x.shape[1], 64), torch.nn.ReLU(), torch.nn.Dropout(0.5),
+        torch.nn.Linear(64, 1),
+    )  # fmt: skip
+    optimizer = torch.optim.AdamW(net.parameters(), 3e-4, weight_decay=0.1)
+    inputs, targets = torch.from_numpy(x), torch.from_numpy(labels.astype(np.float32))
+    shares = torch.from_numpy(weights / weights.mean())
+    for _ in range(20):
+        for rows in torch.randperm(len(x)).split(128):
+            optimizer.zero_grad()
+            logits = net(inputs[rows])[:, 0]
+            losses = torch.nn.functional.binary_cross_entropy_with_logits(
+                logits, targets[rows], reduction="none"
+            )
+            (losses * shares[rows]).mean().backward()
+            optimizer.step()
+    net.eval()
+
+    @torch.inference_mode()
+    def judge(seen: Features) -> NDArray[np.float64]:
+        return net(torch.from_numpy(seen.astype(np.float32)))[:, 0].numpy().astype(np.float64)
+
+    return judge
+
+
+def components(material: Material, number: int) -> Material:
+    """Features as their first principal components, found without labels on the clean view."""
+    found = PCA(number, random_state=0).fit(material.fitted["clean"])
+    fitted, measured = (
+        {view: found.transform(one).astype(np.float32) for view, one in views.items()}
+        for views in (material.fitted, material.measured)
+    )
+    return Material(material.recipe, material.pictures, fitted, measured, material.work)
+
+
+def residuals(material: Material, *, beside: bool) -> Material:
+    """Statistics of residuals in place of the features, or beside them."""
+    views: dict[str, Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]] = {
+        "clean": lambda _, pixels: pixels,
+        "draw": _degraded_whole,
+        "web": lambda _, pixels: RUNGS["web"].apply(pixels),
+        "hard": lambda _, pixels: RUNGS["hard"].apply(pixels),
+    }
+    found: dict[str, Features] = {}
+    for name, view in views.items():
+        file = material.work / f"residuals-{name}-{material.pictures.fingerprint}.npy"
+        if not file.is_file():
+            seen = (view(row, pixels) for row, pixels in enumerate(material.pictures.pixels()))
+            np.save(file, np.stack([residual_statistics(pixels) for pixels in seen]))
+        found[name] = np.load(file)
+
+    def joined(part: dict[str, Features]) -> dict[str, Features]:
+        return {
+            view: np.concatenate([one, found[view]], axis=1) if beside else found[view]
+            for view, one in part.items()
+        }
+
+    return Material(
+        material.recipe, material.pictures, joined(material.fitted), joined(material.measured), material.work
+    )
+
+
+def _degraded_whole(row: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.asarray(degrade(Image.fromarray(pixels), np.random.default_rng([7, row])))
+
+
+def some_origins(material: Material, number: int, seed: int) -> Logits:
+    """The head fitted on so many of the origins that hold both classes."""
+    pictures = material.pictures
+    names = np.unique(pictures.groups[pictures.matched])
+    chosen = np.random.default_rng(seed).permutation(names)[:number]
+    return linear(material, rows=np.isin(pictures.groups, chosen))
+
+
+def one_depth(material: Material, place: int) -> Material:
+    """Class token and patch mean of one block only."""
+    depths = len(material.recipe.net.blocks)
+
+    def read(features: Features) -> Features:
+        parts = [features[:, WIDTH * one : WIDTH * (one + 1)] for one in (place, depths + place)]
+        return np.concatenate(parts, axis=1)
+
+    fitted, measured = (
+        {view: read(one) for view, one in views.items()} for views in (material.fitted, material.measured)
+    )
+    return Material(material.recipe, material.pictures, fitted, measured, material.work)
+
+
+def mean_of_depths(material: Material) -> Logits:
+    """A head for each block, and the mean of their logits, each on the scale of its spread."""
+    found: Logits = {view: np.zeros(len(material.pictures)) for view in material.measured}
+    for place in range(len(material.recipe.net.blocks)):
+        logits = linear(one_depth(material, place))
+        for view, one in logits.items():
+            found[view] += one / logits["clean"].std()
+    return found
+
+
+METHODS: dict[str, Callable[[Material], Logits]] = {
+    "the recipe's linear head": linear,
+    "a head for each block, mean": mean_of_depths,
+    "nearest mean": lambda material: by_folds(material, nearest_mean, centre=True),
+    "600 principal components": lambda material: linear(components(material, 600)),
+    "kernel ridge, linear": lambda material: by_folds(
+        material, ridge(lambda a, b: a @ b.T / a.shape[1], 1.0), centre=True
+    ),
+    "kernel ridge, Gaussian": lambda material: by_folds(material, ridge(gaussian, 0.3), centre=False),
+    "64 hidden units": lambda material: by_folds(material, small_net, centre=False),
+    "residual statistics alone": lambda material: linear(residuals(material, beside=False)),
+    "residual statistics beside": lambda material: linear(residuals(material, beside=True)),
+    **{
+        f"fitted on {number} origins (draw {seed})": lambda material, number=number, seed=seed: some_origins(  # type: ignore[misc]
+            material, number, seed
+        )
+        for number in (4, 8, 16, 32)
+        for seed in (0, 1, 2)
+    },
+}
+
+
+def rows(name: str, logits: Logits, material: Material) -> Iterator[dict[str, Any]]:
+    """The yardstick on every view and part of the origins."""
+    remakes = remake_rows(material.pictures, material.recipe.remakes)
+    for view, found in logits.items():
+        for part, values in figures(material.pictures, found, remakes).items():
+            rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}
+            yield {"method": name, "seed": material.recipe.seed, "view": view, "origins": part, **rounded}
+
+
+def prepare(arguments: argparse.Namespace) -> Material:
+    recipe = load_tower_recipe(RECIPE)
+    assert recipe is not None, "recipes/photo.yaml is a tower's recipe"
+    tower = read_tower(arguments.weights, recipe.net.depth, recipe.input.side)
+    round_weights(tower, recipe.net.bits)
+    pictures = load_pictures(arguments.data, recipe.together, recipe.folds)
+    kind = faster_type(tower, recipe.input.side)
+    views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, arguments.work, kind)
+    measured = {view: views.measured[view] for view in MEASURED}
+    return Material(
+        recipe, pictures, {"clean": views.clean, "draw": views.draws[0]}, measured, arguments.work
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", default=list(METHODS))
+    parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--weights", type=Path, required=True, help="of CLIP's image tower")
+    parser.add_argument("--work", type=Path, required=True)
+    arguments = parser.parse_args()
+    done = set()
+    if RESULTS.exists():
+        with RESULTS.open(encoding="utf-8", newline="") as stream:
+            done = {row["method"] for row in csv.DictReader(stream)}
+    material = prepare(arguments)
+    for name in arguments.names:
+        if name in done:
+            continue
+        found = list(rows(name, METHODS[name](material), material))
+        fresh = not RESULTS.exists()
+        with RESULTS.open("a", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, found[0], lineterminator="\n")
+            if fresh:
+                writer.writeheader()
+            writer.writerows(found)
+        print(name, found[0])
+
+
+if __name__ == "__main__":
+    main()
