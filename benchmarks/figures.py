@@ -10,7 +10,6 @@ end; shipped cards are pinned by hash, so `make pins` comes after.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import re
 import sys
@@ -18,27 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import photo_figures
 from fauxto.models.config import DomainConfig
+from results_text import ROOT, interval, percent, read
 
-ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- figures: (\S+) -->\n.*?<!-- /figures -->", re.DOTALL)
 
 
 # Accuracy on test of the systems that the recipes reproduce, as published.
 PUBLISHED = {"reference-cifake-resnet50": 0.922, "reference-faces-resnet50": 0.85}
-
-
-def read(name: str) -> Any:
-    """A file of results/."""
-    return json.loads((ROOT / "results" / name).read_text(encoding="utf-8"))
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def interval(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"
 
 
 def demo() -> str:
@@ -192,103 +179,6 @@ def reference() -> str:
     )
 
 
-def photo() -> str:
-    found = read("photo.json")
-    rows = [
-        "| held-out origins | origins | images | AUROC, pooled | AUROC, mean | recall at 1 % FPR |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, row in found["held-out origins"]["clean"].items():
-        rows.append(
-            f"| {name} | {row['groups']} | {row['images']:,} | {row['pooled']:.3f} | {row['mean']:.3f} | "
-            f"{percent(row['recall_at_1_percent'])} |"
-        )
-    verdicts = found["verdicts"]
-    rows += [
-        "",
-        "| verdict, on pictures of held-out origins | share |",
-        "|---|---|",
-        f"| `ai` on photographs ({verdicts['photographs']:,}) | "
-        f"{percent(verdicts['photographs called ai'])} |",
-        f"| `ai` on AI-generated images ({verdicts['ai-generated images']:,}) | "
-        f"{percent(verdicts['ai-generated called ai'])} |",
-        f"| `uncertain` on all | {percent(verdicts['uncertain'])} |",
-        "",
-        f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`.",
-    ]
-    return "\n".join(rows)
-
-
-def photo_ablation() -> str:
-    """AUROC of the scores of origins left out, by what differs from the recipe."""
-    with (ROOT / "results" / "photo-ablation.csv").open(encoding="utf-8", newline="") as stream:
-        table = list(csv.DictReader(stream))
-    rows = [
-        "| head | all | no remakes | remakes | recall at 1 % FPR | all, *web* | no remakes, *web* | "
-        "all, *hard* | no remakes, *hard* |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name in dict.fromkeys(row["factor"] for row in table):
-        found = {(row["view"], row["origins"]): row for row in table if row["factor"] == name}
-
-        def pooled(view: str, origins: str, found: dict[Any, dict[str, str]] = found) -> str:
-            return f"{float(found[view, origins]['pooled']):.3f}"
-
-        recall = percent(float(found["clean", "all"]["recall_at_1_percent"]))
-        clean = [pooled("clean", part) for part in ("all", "no remakes", "remakes")]
-        chains = [pooled(view, part) for view in ("web", "hard") for part in ("all", "no remakes")]
-        rows.append(f"| {name} | " + " | ".join([*clean, recall, *chains]) + " |")
-    images = {row["images"] for row in table if row["origins"] == "all"}
-    seeds = ", ".join(sorted({row["seed"] for row in table}))
-    return "\n".join(
-        [*rows, "", f"{', '.join(sorted(images))} images, seed {seeds}; `results/photo-ablation.csv`."]
-    )
-
-
-def photo_data() -> str:
-    """What the pictures' shapes alone tell of the class."""
-    found = read("photo-data.json")
-    square = {row["label"]: row["common_sizes"].get("480x480", 0) / row["images"] for row in found["classes"]}
-    shortcut = found["shortcut"]
-    return (
-        f"Of {Path(found['location']).name}, {percent(square['ai'])} of the AI-generated pictures and "
-        f"{percent(square['not-ai'])} of the photographs are 480 x 480; a small classifier that sees width, "
-        f"height, file size and JPEG quality and nothing else reaches AUROC {shortcut['auroc']:.3f} "
-        f"({shortcut['images']:,} pictures; `fauxto data check`, `results/photo-data.json`)."
-    )
-
-
-def adapt() -> str:
-    """What ten images of a generator are worth, by origin left out, and in the mean of the origins."""
-    with (ROOT / "results" / "adapt.csv").open(encoding="utf-8", newline="") as stream:
-        table = list(csv.DictReader(stream))
-    shares = ("recall", "accused")
-    rows = [
-        "| origin | AUROC before | after | AI-generated called `ai`, before | after | its photographs called "
-        "`ai`, before | after | photographs elsewhere newly called `ai` |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-
-    def line(name: str, row: dict[str, float]) -> str:
-        aurocs = [f"{row[f'auroc_{when}']:.3f}" for when in ("before", "after")]
-        others = [percent(row[f"{what}_{when}"]) for what in shares for when in ("before", "after")]
-        return f"| {name} | " + " | ".join([*aurocs, *others, percent(row["newly_accused_elsewhere"])]) + " |"
-
-    numbers = [{k: float(v) for k, v in row.items() if k != "origin"} for row in table]
-    rows += [line(row["origin"], found) for row, found in zip(table, numbers, strict=True)]
-    rows.append(line("mean", {k: sum(row[k] for row in numbers) / len(numbers) for k in numbers[0]}))
-    one = table[0]
-    return "\n".join(
-        [
-            *rows,
-            "",
-            f"Adapted with {one['images']} images of each class of the origin and "
-            f"{one['further_photographs']} photographs of others, mean of {one['draws']} draws; "
-            "`results/adapt.csv`.",
-        ]
-    )
-
-
 def int8() -> str:
     found = read("int8.json")
     rows = [
@@ -302,21 +192,6 @@ def int8() -> str:
     ]
     said = f"{found['model']}, {found['validation images']:,} images, {found['cores']} cores"
     return "\n".join([*rows, "", f"{said}; `results/int8.json`."])
-
-
-def gate() -> str:
-    found = read("photo.json")["gate"]
-    rows = ["| pictures | number | let through | called `ai` |", "|---|---|---|---|"]
-    for name, row in found["kinds"].items():
-        rows.append(
-            f"| {name} | {row['pictures']} | {percent(row['let through'])} | {percent(row['called ai'])} |"
-        )
-    rows += [
-        "",
-        f"Of photographs {percent(found['photographs turned away'])} are turned away, of AI-generated images "
-        f"that look like photographs {percent(found['ai-generated turned away'])}; `results/photo.json`.",
-    ]
-    return "\n".join(rows)
 
 
 def false_accusations() -> str:
@@ -576,12 +451,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "models": models,
     "thumb": thumb,
     "false-accusations": false_accusations,
-    "photo": photo,
-    "photo-ablation": photo_ablation,
-    "photo-data": photo_data,
-    "adapt": adapt,
+    "photo": photo_figures.photo,
+    "photo-views": photo_figures.photo_views,
+    "photo-aims": photo_figures.photo_aims,
+    "photo-tried": photo_figures.photo_tried,
+    "photo-ablation": photo_figures.photo_ablation,
+    "photo-data": photo_figures.photo_data,
+    "adapt": photo_figures.adapt,
     "int8": int8,
-    "gate": gate,
+    "gate": photo_figures.gate,
     "face": face,
     "faces-found": faces_found,
     "face-sources": face_sources,

@@ -43,6 +43,13 @@ def group_aurocs(pictures: Pictures, logits: NDArray[np.float64]) -> dict[str, f
     return found
 
 
+def large_groups(pictures: Pictures, least: int = 20) -> list[str]:
+    """Groups that hold at least so many pictures of each class."""
+    names, place = np.unique(pictures.groups, return_inverse=True)
+    counts = [np.bincount(place[pictures.labels == label], minlength=len(names)) for label in (0, 1)]
+    return [str(name) for name, few in zip(names, np.minimum(*counts), strict=True) if few >= least]
+
+
 def yardstick(
     pictures: Pictures, logits: NDArray[np.float64], rows: NDArray[np.bool_], by_group: dict[str, float]
 ) -> Yardstick:

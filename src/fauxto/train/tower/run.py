@@ -30,7 +30,7 @@ from fauxto.train.tower.export import HeadedTower, round_weights, write_onnx
 from fauxto.train.tower.features import compute_views, faster_type
 from fauxto.train.tower.gate import Gate, fit_gate
 from fauxto.train.tower.heads import Head, fit_heads, held_out_heads, held_out_logits, origin_weights
-from fauxto.train.tower.measure import figures, group_aurocs, shape_aurocs
+from fauxto.train.tower.measure import figures, group_aurocs, large_groups, shape_aurocs
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
 from fauxto.train.tower.verdicts import (
@@ -165,6 +165,7 @@ def held_out_metrics(
     """
     pictures, thresholds = judged.pictures, config.thresholds
     matched, remakes = pictures.matched, remake_rows(pictures, recipe.remakes)
+    by_group = {k: round(v, 4) for k, v in group_aurocs(pictures, held_out["clean"]).items()}
     found: dict[str, Any] = {
         held_out_name(recipe): {name: figures(pictures, one, remakes) for name, one in held_out.items()},
         **verdict_figures(recipe, judged, thresholds.ai, thresholds.no_sign),
@@ -172,7 +173,8 @@ def held_out_metrics(
             pictures.labels[matched], judged.scores["clean"][matched]
         ),
         "AUROC by shape": {k: round(v, 4) for k, v in shape_aurocs(pictures, held_out["clean"]).items()},
-        "AUROC by group": {k: round(v, 4) for k, v in group_aurocs(pictures, held_out["clean"]).items()},
+        "AUROC by group": by_group,
+        "AUROC by large group": {name: by_group[name] for name in large_groups(pictures) if name in by_group},
     }
     if gate is not None:
         found["gate"] = gate_figures(judged, gate, config)

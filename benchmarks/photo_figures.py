@@ -1,0 +1,233 @@
+"""The figures of the photo model as pages show them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from results_text import ROOT, percent, read
+
+# What docs/photo.md calls the views.
+VIEWS = {
+    "clean": "as they are",
+    "draws": "cut and degraded at random",
+    "web": "*web*: JPEG 60",
+    "hard": "*hard*: JPEG 40",
+    "jpeg-70": "JPEG 70",
+    "resize-0.75": "to 0.75 of their size and back",
+}
+PARTS = ("all", "no remakes", "remakes")
+
+
+def photo() -> str:
+    found = read("photo.json")
+    rows = [
+        "| held-out origins | origins | images | AUROC, pooled | AUROC, mean | recall at 1 % FPR |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in found["held-out origins"]["clean"].items():
+        rows.append(
+            f"| {name} | {row['groups']} | {row['images']:,} | {row['pooled']:.3f} | {row['mean']:.3f} | "
+            f"{percent(row['recall_at_1_percent'])} |"
+        )
+    verdicts, elsewhere = found["verdicts"], found["verdicts by thresholds of other origins"]
+    rows += [
+        "",
+        "| verdict, on pictures of held-out origins | share |",
+        "|---|---|",
+        f"| `ai` on AI-generated images ({verdicts['ai-generated images']:,}) | "
+        f"{percent(verdicts['ai-generated called ai'])} |",
+        f"| `ai` on photographs ({verdicts['photographs']:,}), which the threshold was chosen on | "
+        f"{percent(verdicts['photographs called ai'])} |",
+        f"| `ai` on photographs, by thresholds chosen without their origin | "
+        f"{bounded(elsewhere['photographs'])} |",
+        f"| `uncertain` on all | {percent(verdicts['uncertain'])} |",
+        "",
+        f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`.",
+    ]
+    return "\n".join(rows)
+
+
+def bounded(row: dict[str, Any]) -> str:
+    """A share with its exact upper bound."""
+    share = row["called ai"] / row["photographs"]
+    return f"{percent(share)} (upper bound {percent(row['upper bound'])})"
+
+
+def photo_views() -> str:
+    """The model under degradation, and its photographs by collection."""
+    found = read("photo.json")
+    flips, called = found["verdicts that flip"], found["photographs called ai, by view"]
+    called = {"clean": found["verdicts"]["photographs called ai"], **called}
+    rows = [
+        "| pictures | AUROC, all | no remakes | remakes | verdicts that change | `ai` on photographs | "
+        "photographs turned away |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for view, words in VIEWS.items():
+        parts = [f"{found['held-out origins'][view][part]['pooled']:.3f}" for part in PARTS]
+        changed = "" if view == "clean" else percent(flips[view])
+        away = percent(found["gate"]["photographs turned away"][view])
+        rows.append(f"| {words} | " + " | ".join([*parts, changed, percent(called[view]), away]) + " |")
+    rows += ["", "| photographs of | number | `ai`, as they are |", "|---|---|---|"]
+    for name, row in found["photographs called ai, by collection"].items():
+        rows.append(f"| {name} | {row['photographs']:,} | {bounded(row)} |")
+    shapes = ", ".join(f"{value:.3f} among {name} ones" for name, value in found["AUROC by shape"].items())
+    rows += [
+        "",
+        f"The calibration error (expected, over pictures of origins with both classes) is "
+        f"{found['calibration error']:.3f}. AUROC within one shape of picture: {shapes}. "
+        f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`.",
+    ]
+    return "\n".join(rows)
+
+
+def photo_aims() -> str:
+    """What the project set out for beside what was reached."""
+    found, large = read("photo.json"), read("large-pictures.json")
+    origins, flips = found["held-out origins"], found["verdicts that flip"]
+    clean, gate = origins["clean"]["no remakes"], found["gate"]
+    recall = clean["recall_at_1_percent"]
+    least = min(found["AUROC by large group"].items(), key=lambda pair: pair[1])
+    worst = max(row["called ai"] for kinds in gate["kinds"].values() for row in kinds.values())
+    size = (ROOT / "src" / "fauxto" / "models" / "photo" / "model.onnx").stat().st_size / 1e6
+    aims = [
+        ("AUROC without remakes, pooled", 0.93, clean["pooled"]),
+        ("the same, mean of the origins", 0.93, clean["mean"]),
+        (f"the least of an origin with 20 of each class (here {least[0]})", 0.75, least[1]),
+        ("AUROC on remakes", 0.75, origins["clean"]["remakes"]["pooled"]),
+        ("AUROC without remakes, *web*", 0.90, origins["web"]["no remakes"]["pooled"]),
+        ("AUROC without remakes, *hard*", 0.85, origins["hard"]["no remakes"]["pooled"]),
+    ]
+    rows = ["| | aim | reached |", "|---|---|---|"]
+    rows += [f"| {name} | {aim:.2f} | {value:.3f} |" for name, aim, value in aims]
+    rows += [
+        f"| recall at 1 % false positives, without remakes | 55 % | {percent(recall)} |",
+        f"| calibration error | at most 0.05 | {found['calibration error']:.3f} |",
+        f"| verdicts that change under JPEG 70 | at most 10 % | {percent(flips['jpeg-70'])} |",
+        f"| verdicts that change by a resize to 0.75 and back | at most 10 % | "
+        f"{percent(flips['resize-0.75'])} |",
+        f"| photographs that the gate turns away, worst view | at most 3 % | "
+        f"{percent(max(gate['photographs turned away'].values()))} |",
+        f"| `ai` on any kind of rendered non-photograph | at most 1 % | {percent(worst)} |",
+        f"| model, MB | 25, at most 65 | {size:.0f} |",
+        f"| rate on 1280x720 JPEGs, of ResNet50's with decoding | a third, better 1 | "
+        f"{large['1280x720']['share of its rate']:.2f} |",
+        f"| time for a JPEG of 4000x3000, of decoding and ResNet50 | at most 2.5 | "
+        f"{large['4000x3000']['times as long as decoding and ResNet50']:.2f} |",
+        "",
+        f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`, "
+        "`results/large-pictures.json`.",
+    ]
+    return "\n".join(rows)
+
+
+def photo_tried() -> str:
+    """Other methods on the shipped model's features."""
+    with (ROOT / "results" / "photo-tried.csv").open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    rows = [
+        "| method | all | no remakes | remakes | recall at 1 % FPR | no remakes, *web* | "
+        "no remakes, *hard* |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["method"] for row in table):
+        found = {(row["view"], row["origins"]): row for row in table if row["method"] == name}
+        places = [("clean", part) for part in PARTS]
+        degraded = [("web", "no remakes"), ("hard", "no remakes")]
+        values = [f"{float(found[place]['pooled']):.3f}" for place in (*places, *degraded)]
+        values.insert(3, percent(float(found["clean", "all"]["recall_at_1_percent"])))
+        rows.append(f"| {name} | " + " | ".join(values) + " |")
+    seeds = ", ".join(sorted({row["seed"] for row in table}))
+    return "\n".join([*rows, "", f"Seed {seeds}; `results/photo-tried.csv`."])
+
+
+def photo_ablation() -> str:
+    """AUROC of the scores of origins left out, by what differs from the recipe."""
+    with (ROOT / "results" / "photo-ablation.csv").open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    rows = [
+        "| head | all | no remakes | remakes | recall at 1 % FPR | all, *web* | no remakes, *web* | "
+        "all, *hard* | no remakes, *hard* |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["factor"] for row in table):
+        found = {(row["view"], row["origins"]): row for row in table if row["factor"] == name}
+
+        def pooled(view: str, origins: str, found: dict[Any, dict[str, str]] = found) -> str:
+            return f"{float(found[view, origins]['pooled']):.3f}"
+
+        recall = percent(float(found["clean", "all"]["recall_at_1_percent"]))
+        clean = [pooled("clean", part) for part in ("all", "no remakes", "remakes")]
+        chains = [pooled(view, part) for view in ("web", "hard") for part in ("all", "no remakes")]
+        rows.append(f"| {name} | " + " | ".join([*clean, recall, *chains]) + " |")
+    images = {row["images"] for row in table if row["origins"] == "all"}
+    seeds = ", ".join(sorted({row["seed"] for row in table}))
+    return "\n".join(
+        [*rows, "", f"{', '.join(sorted(images))} images, seed {seeds}; `results/photo-ablation.csv`."]
+    )
+
+
+def photo_data() -> str:
+    """What the pictures' shapes alone tell of the class."""
+    found = read("photo-data.json")
+    square = {row["label"]: row["common_sizes"].get("480x480", 0) / row["images"] for row in found["classes"]}
+    shortcut = found["shortcut"]
+    return (
+        f"Of {Path(found['location']).name}, {percent(square['ai'])} of the AI-generated pictures and "
+        f"{percent(square['not-ai'])} of the photographs are 480 x 480; a small classifier that sees width, "
+        f"height, file size and JPEG quality and nothing else reaches AUROC {shortcut['auroc']:.3f} "
+        f"({shortcut['images']:,} pictures; `fauxto data check`, `results/photo-data.json`)."
+    )
+
+
+def adapt() -> str:
+    """What ten images of a generator are worth, by origin left out, and in the mean of the origins."""
+    with (ROOT / "results" / "adapt.csv").open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    shares = ("recall", "accused")
+    rows = [
+        "| origin | AUROC before | after | AI-generated called `ai`, before | after | its photographs called "
+        "`ai`, before | after | photographs elsewhere newly called `ai` |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+
+    def line(name: str, row: dict[str, float]) -> str:
+        aurocs = [f"{row[f'auroc_{when}']:.3f}" for when in ("before", "after")]
+        others = [percent(row[f"{what}_{when}"]) for what in shares for when in ("before", "after")]
+        return f"| {name} | " + " | ".join([*aurocs, *others, percent(row["newly_accused_elsewhere"])]) + " |"
+
+    numbers = [{k: float(v) for k, v in row.items() if k != "origin"} for row in table]
+    rows += [line(row["origin"], found) for row, found in zip(table, numbers, strict=True)]
+    rows.append(line("mean", {k: sum(row[k] for row in numbers) / len(numbers) for k in numbers[0]}))
+    one = table[0]
+    return "\n".join(
+        [
+            *rows,
+            "",
+            f"Adapted with {one['images']} images of each class of the origin and "
+            f"{one['further_photographs']} photographs of others, mean of {one['draws']} draws; "
+            "`results/adapt.csv`.",
+        ]
+    )
+
+
+def gate() -> str:
+    found = read("photo.json")["gate"]
+    rows = [
+        "| pictures | number | let through | called `ai` | degraded: let through | called `ai` |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in found["kinds"]["clean"].items():
+        degraded = found["kinds"]["draws"][name]
+        shares = [one[key] for one in (row, degraded) for key in ("let through", "called ai")]
+        rows.append(f"| {name} | {row['pictures']} | " + " | ".join(map(percent, shares)) + " |")
+    away = found["photographs turned away"]
+    rows += [
+        "",
+        f"Of photographs {percent(away['clean'])} are turned away, at most {percent(max(away.values()))} in "
+        f"any of {len(away)} views, degraded ones among them; of AI-generated images that look like "
+        f"photographs {percent(found['ai-generated turned away']['clean'])}; `results/photo.json`.",
+    ]
+    return "\n".join(rows)
