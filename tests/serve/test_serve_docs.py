@@ -10,6 +10,7 @@ import pytest
 
 from command import fauxto
 from fauxto.cli.serve import _SHUTDOWN_SECONDS, serve
+from fauxto.serve.api import MAX_ADDRESS_BYTES
 from fauxto.serve.app import create_app
 from fauxto.serve.protocol import PatientProtocol
 from fauxto.serve.settings import Settings
@@ -21,6 +22,7 @@ LIMITS = {
     "files of a request": Settings.max_files,
     "images that wait or are judged": Settings.max_images,
     "bytes of a request": Settings.max_body,
+    "bytes of a request to `/v1/scan-url`": MAX_ADDRESS_BYTES,
     "bytes of all requests together": Settings.max_memory,
     "seconds for a request's head": PatientProtocol.seconds,
     f"seconds for a body, and one more for each {Settings.min_rate // 1000} kB": Settings.grace,
