@@ -72,6 +72,11 @@ def test_changed_model_is_refused(copy: Path) -> None:
             "thresholds.ai",
         ),
         ("calibration", {"slope": float("nan"), "intercept": 0, "fitted_on": ""}, "calibration.slope"),
+        (
+            "domain",
+            {"min_side": 100, "max_side": 50, "content": "", "automatic": False},
+            "domain: .*min_side 100 .*max_side 50",
+        ),
         ("format", 2, "format"),
         ("surprise", 1, "surprise"),
     ],

@@ -59,3 +59,9 @@ def test_what_nobody_foresaw_is_one_line_and_no_verdict(
     result = fauxto(capsys, "scan", "a.png", "--model", "any")
     assert result.code == 2
     assert words in result.err and len(result.err.splitlines()) == 1
+
+
+def test_what_goes_online_is_said_by_trust_update(capsys: pytest.CaptureFixture[str]) -> None:
+    said = " ".join(fauxto(capsys, "trust", "update", "--help").out.split())
+    named = ("--allow-network", "object store", "Ray cluster", "models import hf:", "data download", "stream")
+    assert [one for one in (*named, "align", "train on pretrained weights") if one not in said] == []

@@ -95,6 +95,12 @@ class DomainConfig(_Frozen):
     content: str
     automatic: bool
 
+    @model_validator(mode="after")
+    def _possible(self) -> DomainConfig:
+        if self.min_side > self.max_side:
+            raise ValueError(f"min_side {self.min_side} is over max_side {self.max_side}: no image fits")
+        return self
+
     @property
     def sides(self) -> str:
         """The sides for a person; a greatest one that only large files' limits reach is not worth naming."""

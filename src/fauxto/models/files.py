@@ -45,12 +45,14 @@ def read_file(path: Path) -> bytes:
             _check(path, os.fstat(file.fileno()))
             return file.read()
     except OSError as error:
+        if path.is_symlink():
+            raise _link(path) from error
         raise BundleError(f"{path}: cannot be read ({error.strerror}); the bundle is incomplete") from error
 
 
 def _check(path: Path, status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
-        raise BundleError(f"{path}: is a symbolic link; a bundle holds its files itself: copy the file there")
+        raise _link(path)
     if not stat.S_ISREG(status.st_mode):
         raise BundleError(f"{path}: is not a regular file; install or export the bundle again")
     limit = MAX_BYTES.get(path.name, MAX_TEXT_BYTES)
@@ -58,6 +60,10 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise BundleError(
             f"{path}: its {status.st_size / 1e6:.0f} MB are over the limit of {limit / 1e6:.0f}"
         )
+
+
+def _link(path: Path) -> BundleError:
+    return BundleError(f"{path}: is a symbolic link; a bundle holds its files itself: copy the file there")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -109,6 +109,11 @@ class InputSection(Section):
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
 
 
+def _check_sides(least: int, greatest: int) -> None:
+    if least > greatest:
+        raise ValueError(f"min_side {least} is over max_side {greatest}: no image fits")
+
+
 class SplitSection(Section):
     """How the images are divided; content hashes decide, so duplicates stay together.
 
@@ -156,8 +161,13 @@ class NegativesSection(Section):
 
     share: Share = 0.0
     graphics: Share = 0.3
-    min_side: int = 24
-    max_side: int = 64
+    min_side: int = Field(default=24, ge=1)
+    max_side: int = Field(default=64, ge=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> NegativesSection:
+        _check_sides(self.min_side, self.max_side)
+        return self
 
 
 class OptimizerSection(Section):
@@ -190,6 +200,11 @@ class DomainSection(Section):
     max_side: int = Field(ge=1)
     content: str
     automatic: bool = True
+
+    @model_validator(mode="after")
+    def _possible(self) -> DomainSection:
+        _check_sides(self.min_side, self.max_side)
+        return self
 
 
 class BundleSection(Section):
