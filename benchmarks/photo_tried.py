@@ -124,7 +124,8 @@ def ridge(kernel: Callable[[Features, Features], NDArray[np.float32]], penalty: 
 def gaussian(a: Features, b: Features) -> NDArray[np.float32]:
     """exp(-|a - b|^2 / D), for standardised features about half the median distance."""
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
-    return np.exp(-np.maximum(squares, 0) / a.shape[1])
+    found: NDArray[np.float32] = np.exp(-np.maximum(squares, 0) / a.shape[1])
+    return found
 
 
 def small_net(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float32]) -> Any:
@@ -138,19 +139,20 @@ def small_net(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float3
     inputs, targets = torch.from_numpy(x), torch.from_numpy(labels.astype(np.float32))
     shares = torch.from_numpy(weights / weights.mean())
     for _ in range(20):
-        for rows in torch.randperm(len(x)).split(128):
+        for rows in torch.chunk(torch.randperm(len(x)), -(-len(x) // 128)):
             optimizer.zero_grad()
             logits = net(inputs[rows])[:, 0]
             losses = torch.nn.functional.binary_cross_entropy_with_logits(
                 logits, targets[rows], reduction="none"
             )
-            (losses * shares[rows]).mean().backward()
+            (losses * shares[rows]).mean().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     net.eval()
 
     @torch.inference_mode()
     def judge(seen: Features) -> NDArray[np.float64]:
-        return net(torch.from_numpy(seen.astype(np.float32)))[:, 0].numpy().astype(np.float64)
+        found: NDArray[np.float64] = net(torch.from_numpy(seen.astype(np.float32)))[:, 0].double().numpy()
+        return found
 
     return judge
 

@@ -6,11 +6,13 @@ images", the smallest filters) and radial power spectra (Durall et al. 2020), of
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Plane = NDArray[np.float32]
+Plane = NDArray[Any]
 Statistics = NDArray[np.float32]
 
 _LEVELS = 2  # residuals are cut off at plus and minus this
@@ -60,4 +62,5 @@ def _spectrum(plane: Plane) -> Statistics:
     radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
     rings = np.minimum((radius * 2 * (_RINGS - 9)).astype(int), _RINGS - 1)
     sums = np.bincount(rings.ravel(), power.ravel(), _RINGS)
-    return np.log(sums / np.bincount(rings.ravel(), minlength=_RINGS) + 1e-3).astype(np.float32)
+    found: Statistics = np.log(sums / np.bincount(rings.ravel(), minlength=_RINGS) + 1e-3).astype(np.float32)
+    return found
