@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import signal
@@ -17,7 +18,7 @@ from command import fauxto
 from fauxto.scan.folder import open_folder
 from fauxto.scan.found import Found, Skipped
 from fauxto.scan.plan import Options
-from scan_runs import command, lines, parts, pictures, png, start, stored
+from scan_runs import command, lines, parts, pictures, png, start, stored, tar_of
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +181,24 @@ def test_a_part_that_was_removed_is_made_again(
     parts(tmp_path / "out")[1].unlink()
     fauxto(capsys, *scan)
     assert stored(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("harm", ["touched", "gone"])
+def test_an_archive_that_is_no_longer_the_same_is_an_error_when_a_scan_goes_on(
+    capsys: pytest.CaptureFixture[str], bright_bundle: Path, tmp_path: Path, harm: str
+) -> None:
+    archive = tmp_path / "a.tar"
+    archive.write_bytes(tar_of({f"{index:02}.png": png(0) for index in range(40)}))
+    scan = ("scan", archive, "--model", bright_bundle, "--output", tmp_path / "out", "--resume")
+    assert fauxto(capsys, *scan, "--part-size", 32).code == 0
+    parts(tmp_path / "out")[1].unlink()  # as if the scan had been killed there
+    if harm == "touched":
+        os.utime(archive, (1, 1))
+    else:
+        archive.unlink()
+    result = fauxto(capsys, *scan, "--part-size", 32)
+    assert result.code == 2 and "33 images" in result.err and "1 error" in result.err
+    assert stored(tmp_path / "out")[-1]["path"] == str(archive)
 
 
 @pytest.mark.parametrize(
