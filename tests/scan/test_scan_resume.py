@@ -17,8 +17,7 @@ import pytest
 from command import fauxto
 from fauxto.scan.folder import open_folder
 from fauxto.scan.found import Found, Skipped
-from fauxto.scan.plan import Options
-from scan_runs import command, lines, parts, pictures, png, start, stored, tar_of
+from scan_runs import command, lines, options, parts, pictures, png, start, stored, tar_of
 
 
 @pytest.fixture(scope="module")
@@ -297,15 +296,6 @@ def test_options_that_do_not_go_together(
 def test_standard_input_cannot_be_resumed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     result = fauxto(capsys, "scan", "-", "--output", tmp_path / "out", "--resume")
     assert result.code == 2 and "standard input" in result.err
-
-
-def options(**changes: object) -> Options:
-    values: dict[str, object] = {
-        "arguments": (), "working_folder": "", "format": "jsonl", "part_size": 4,
-        "model": "auto", "models": (),
-        "max_pixels": 1, "max_bytes": 1, "allow_network": False, "trust_list": None, "trust": (), **changes,
-    }  # fmt: skip
-    return Options(**values)  # type: ignore[arg-type]
 
 
 def test_two_scans_do_not_write_into_one_folder(
