@@ -224,7 +224,9 @@ def test_a_redirect_is_followed_and_resolved_anew(ask: Ask, web: Web) -> None:
     assert web.resolved == ["pictures.example", "pictures.example", "other.example"]
 
 
-@pytest.mark.parametrize("target", ["http://inner.example/", "http://169.254.169.254/", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "target", ["http://inner.example/", "http://169.254.169.254/", "file:///etc/passwd", "http://[x"]
+)
 def test_a_redirect_to_what_is_not_public_is_refused(ask: Ask, web: Web, target: str) -> None:
     web.says("/a", 302, Location=target)
     web.names |= {"inner.example": [["10.0.0.1"]], "169.254.169.254": [["169.254.169.254"]]}
