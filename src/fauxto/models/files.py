@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -93,13 +92,11 @@ def is_released(folder: Path) -> bool:
     return folder.parent == _HERE
 
 
-def check_pin(path: Path, data: bytes) -> None:
-    """A shipped bundle's file must be the one that was released; other bundles have no pins.
+def check_pin(path: Path, digest: str) -> None:
+    """A shipped bundle's file must be the one that was released, by its SHA-256; others have no pins.
 
     Raises:
         BundleError: it is another, or not pinned at all.
     """
-    if is_released(path.parent) and hashlib.sha256(data).hexdigest() != pins().get(
-        f"{path.parent.name}/{path.name}"
-    ):
+    if is_released(path.parent) and digest != pins().get(f"{path.parent.name}/{path.name}"):
         raise BundleError(f"{path}: is not the file that was released with fauxto; reinstall fauxto")
