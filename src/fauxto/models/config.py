@@ -87,6 +87,16 @@ class ThresholdsConfig(_Frozen):
 ANY_SIDE = 20_000
 
 
+def check_sides(least: int, greatest: int) -> None:
+    """Refuse a least and a greatest side, in pixels, between which nothing lies.
+
+    Raises:
+        ValueError: the least is the greater.
+    """
+    if least > greatest:
+        raise ValueError(f"min_side {least} is over max_side {greatest}: no image fits")
+
+
 class DomainConfig(_Frozen):
     """What images the model is for: sides in pixels, content in words, and whether `auto` may use it."""
 
@@ -97,8 +107,7 @@ class DomainConfig(_Frozen):
 
     @model_validator(mode="after")
     def _possible(self) -> DomainConfig:
-        if self.min_side > self.max_side:
-            raise ValueError(f"min_side {self.min_side} is over max_side {self.max_side}: no image fits")
+        check_sides(self.min_side, self.max_side)
         return self
 
     @property

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from fauxto.errors import UsageError
+from fauxto.models.config import check_sides
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -109,11 +110,6 @@ class InputSection(Section):
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
 
 
-def _check_sides(least: int, greatest: int) -> None:
-    if least > greatest:
-        raise ValueError(f"min_side {least} is over max_side {greatest}: no image fits")
-
-
 class SplitSection(Section):
     """How the images are divided; content hashes decide, so duplicates stay together.
 
@@ -166,7 +162,7 @@ class NegativesSection(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> NegativesSection:
-        _check_sides(self.min_side, self.max_side)
+        check_sides(self.min_side, self.max_side)
         return self
 
 
@@ -203,7 +199,7 @@ class DomainSection(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> DomainSection:
-        _check_sides(self.min_side, self.max_side)
+        check_sides(self.min_side, self.max_side)
         return self
 
 
