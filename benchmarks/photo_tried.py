@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from fauxto.train.tower.clip import WIDTH, read_tower
+from fauxto.train.tower.clip import read_tower
 from fauxto.train.tower.export import round_weights
 from fauxto.train.tower.features import compute_views, faster_type
 from fauxto.train.tower.heads import Features, centred, held_out_heads, held_out_logits, origin_weights
@@ -31,6 +31,7 @@ from fauxto.train.tower.pictures import Pictures, group_folds, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe, load_tower_recipe
 from fauxto.train.tower.verdicts import remake_rows
 from fauxto.train.tower.views import RUNGS, degrade
+from photo_ablation import Factor, read
 from residuals import residual_statistics
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "photo.yaml"
@@ -52,6 +53,13 @@ class Material:
     fitted: dict[str, Features]
     measured: dict[str, Features]
     work: Path
+
+    def seen(self, change: Callable[[str, Features], Features]) -> Material:
+        """The same with the features of every view, given with its name, changed."""
+        fitted, measured = (
+            {view: change(view, one) for view, one in views.items()} for views in (self.fitted, self.measured)
+        )
+        return replace(self, fitted=fitted, measured=measured)
 
     @property
     def weights(self) -> NDArray[np.float32]:
@@ -124,7 +132,8 @@ def ridge(kernel: Callable[[Features, Features], NDArray[np.float32]], penalty: 
 def gaussian(a: Features, b: Features) -> NDArray[np.float32]:
     """exp(-|a - b|^2 / D), for standardised features about half the median distance."""
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
-    return np.exp(-np.maximum(squares, 0) / a.shape[1])
+    found: NDArray[np.float32] = np.exp(-np.maximum(squares, 0) / a.shape[1])
+    return found
 
 
 def small_net(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float32]) -> Any:
@@ -138,19 +147,20 @@ def small_net(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float3
     inputs, targets = torch.from_numpy(x), torch.from_numpy(labels.astype(np.float32))
     shares = torch.from_numpy(weights / weights.mean())
     for _ in range(20):
-        for rows in torch.randperm(len(x)).split(128):
+        for rows in torch.chunk(torch.randperm(len(x)), -(-len(x) // 128)):
             optimizer.zero_grad()
             logits = net(inputs[rows])[:, 0]
             losses = torch.nn.functional.binary_cross_entropy_with_logits(
                 logits, targets[rows], reduction="none"
             )
-            (losses * shares[rows]).mean().backward()
+            (losses * shares[rows]).mean().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     net.eval()
 
     @torch.inference_mode()
     def judge(seen: Features) -> NDArray[np.float64]:
-        return net(torch.from_numpy(seen.astype(np.float32)))[:, 0].numpy().astype(np.float64)
+        found: NDArray[np.float64] = net(torch.from_numpy(seen.astype(np.float32)))[:, 0].double().numpy()
+        return found
 
     return judge
 
@@ -158,11 +168,7 @@ def small_net(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float3
 def components(material: Material, number: int) -> Material:
     """Features as their first principal components, found without labels on the clean view."""
     found = PCA(number, random_state=0).fit(material.fitted["clean"])
-    fitted, measured = (
-        {view: found.transform(one).astype(np.float32) for view, one in views.items()}
-        for views in (material.fitted, material.measured)
-    )
-    return Material(material.recipe, material.pictures, fitted, measured, material.work)
+    return material.seen(lambda _, features: found.transform(features).astype(np.float32))
 
 
 def residuals(material: Material, *, beside: bool) -> Material:
@@ -180,16 +186,9 @@ def residuals(material: Material, *, beside: bool) -> Material:
             seen = (view(row, pixels) for row, pixels in enumerate(material.pictures.pixels()))
             np.save(file, np.stack([residual_statistics(pixels) for pixels in seen]))
         found[name] = np.load(file)
-
-    def joined(part: dict[str, Features]) -> dict[str, Features]:
-        return {
-            view: np.concatenate([one, found[view]], axis=1) if beside else found[view]
-            for view, one in part.items()
-        }
-
-    return Material(
-        material.recipe, material.pictures, joined(material.fitted), joined(material.measured), material.work
-    )
+    if beside:
+        return material.seen(lambda view, features: np.concatenate([features, found[view]], axis=1))
+    return material.seen(lambda view, _: found[view])
 
 
 def _degraded_whole(row: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -206,25 +205,13 @@ def some_origins(material: Material, number: int, seed: int) -> Logits:
     return linear(material, rows=np.isin(pictures.groups, chosen))
 
 
-def one_depth(material: Material, place: int) -> Material:
-    """Class token and patch mean of one block only."""
-    depths = len(material.recipe.net.blocks)
-
-    def read(features: Features) -> Features:
-        parts = [features[:, WIDTH * one : WIDTH * (one + 1)] for one in (place, depths + place)]
-        return np.concatenate(parts, axis=1)
-
-    fitted, measured = (
-        {view: read(one) for view, one in views.items()} for views in (material.fitted, material.measured)
-    )
-    return Material(material.recipe, material.pictures, fitted, measured, material.work)
-
-
 def mean_of_depths(material: Material) -> Logits:
     """A head for each block, and the mean of their logits, each on the scale of its spread."""
     found: Logits = {view: np.zeros(len(material.pictures)) for view in material.measured}
-    for place in range(len(material.recipe.net.blocks)):
-        logits = linear(one_depth(material, place))
+    blocks = material.recipe.net.blocks
+    for block in blocks:
+        alone = Factor((block,))
+        logits = linear(material.seen(lambda _, features, alone=alone: read(features, alone, blocks)))  # type: ignore[misc]
         for view, one in logits.items():
             found[view] += one / logits["clean"].std()
     return found

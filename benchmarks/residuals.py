@@ -6,11 +6,13 @@ images", the smallest filters) and radial power spectra (Durall et al. 2020), of
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Plane = NDArray[np.float32]
+Plane = NDArray[Any]
 Statistics = NDArray[np.float32]
 
 _LEVELS = 2  # residuals are cut off at plus and minus this
@@ -20,11 +22,11 @@ _RINGS, _SIDE = 41, 384
 def residual_statistics(pixels: NDArray[np.uint8]) -> Statistics:
     """(H, W, 3) uint8, sides of at least 32 px, to 1,248 numbers."""
     planes = np.asarray(Image.fromarray(pixels).convert("YCbCr"), dtype=np.float32)
-    parts: list[Statistics] = []
+    parts: list[NDArray[Any]] = []
     for plane in np.moveaxis(planes, 2, 0):
         parts += [(_together(rows) + _together(columns)) / 2 for rows, columns in _residuals(plane)]
         parts.append(_spectrum(plane))
-    return np.concatenate(parts)
+    return np.concatenate(parts).astype(np.float32)
 
 
 def _residuals(x: Plane) -> list[tuple[Plane, Plane]]:
@@ -46,7 +48,8 @@ def _together(residual: Plane) -> Statistics:
     counts = np.bincount(triples.ravel(), minlength=values**3).astype(np.float64).reshape((values,) * 3)
     counts = counts + counts.transpose(2, 1, 0)
     counts = counts + counts[::-1, ::-1, ::-1]
-    return np.sqrt(counts.ravel() / counts.sum()).astype(np.float32)
+    found: Statistics = np.sqrt(counts.ravel() / counts.sum()).astype(np.float32)
+    return found
 
 
 def _spectrum(plane: Plane) -> Statistics:
@@ -60,4 +63,5 @@ def _spectrum(plane: Plane) -> Statistics:
     radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
     rings = np.minimum((radius * 2 * (_RINGS - 9)).astype(int), _RINGS - 1)
     sums = np.bincount(rings.ravel(), power.ravel(), _RINGS)
-    return np.log(sums / np.bincount(rings.ravel(), minlength=_RINGS) + 1e-3).astype(np.float32)
+    found: Statistics = np.log(sums / np.bincount(rings.ravel(), minlength=_RINGS) + 1e-3).astype(np.float32)
+    return found

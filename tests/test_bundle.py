@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from fauxto.errors import BundleError, UsageError
-from fauxto.models import files, find_bundle, load_bundle, read_config, session, shipped
+from fauxto.models import files, find_bundle, load_bundle, read_config, shipped
 from fauxto.models.files import FILES, pins
 from fauxto.models.golden import golden_images
 from fauxto.models.graph import MAX_NODES, check_graph
@@ -72,6 +72,11 @@ def test_changed_model_is_refused(copy: Path) -> None:
             "thresholds.ai",
         ),
         ("calibration", {"slope": float("nan"), "intercept": 0, "fitted_on": ""}, "calibration.slope"),
+        (
+            "domain",
+            {"min_side": 100, "max_side": 50, "content": "", "automatic": False},
+            "domain: .*min_side 100 .*max_side 50",
+        ),
         ("format", 2, "format"),
         ("surprise", 1, "surprise"),
     ],
@@ -257,7 +262,9 @@ def test_the_runtimes_own_format_which_nobody_checked_is_refused(
     onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])  # by itself it takes it
     with pytest.raises(BundleError, match="ONNX file"):
         open_session(data)
-    monkeypatch.setattr(session, "check_graph", lambda model: None)  # as if a file were of both formats
+    monkeypatch.setattr(
+        "fauxto.models.graph.check_graph", lambda model: None
+    )  # as if a file were of both formats
     with pytest.raises(BundleError, match="cannot load it"):
         open_session(data)
 

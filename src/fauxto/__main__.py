@@ -1,5 +1,5 @@
-"""`python -m fauxto` is `fauxto`."""
+"""`python -m fauxto`."""
 
-from fauxto.cli import main
+from fauxto.cli import entry
 
-main()
+entry()

@@ -173,8 +173,39 @@ def test_output_never_overwrites_an_image(
     image = folder / "a-black.png"
     before = image.read_bytes()
     result = fauxto(capsys, "scan", folder, "--model", bright_bundle, "--format", "csv", "--output", image)
-    assert result.code == 2 and "one of the images" in result.err
+    assert result.code == 2 and "one of the inputs" in result.err
     assert image.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["list.csv", "shard.zip", "table.parquet"])
+@pytest.mark.parametrize("pattern", [False, True])
+@pytest.mark.parametrize("option", ["--output", "--report"])
+def test_nothing_that_is_scanned_is_written_over(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    bright_bundle: Path,
+    name: str,
+    pattern: bool,
+    option: str,
+) -> None:
+    table = tmp_path / name
+    table.write_text("path\na.png\n")
+    named = tmp_path / f"*{table.suffix}" if pattern else table
+    result = fauxto(capsys, "scan", named, "--model", bright_bundle, "--format", "csv", option, table)
+    assert result.code == 2 and "one of the inputs" in result.err and option in result.err
+    assert table.read_text() == "path\na.png\n"
+
+
+def test_a_path_that_ends_in_a_slash_is_a_folder(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path, bright_bundle: Path
+) -> None:
+    scan = ("scan", folder, "--model", bright_bundle)
+    fauxto(capsys, *scan, "--output", f"{tmp_path}/records/")
+    assert len(list((tmp_path / "records").glob("part-*.jsonl"))) == 1
+    (tmp_path / "file").write_text("records of before")
+    result = fauxto(capsys, *scan, "--output", f"{tmp_path}/file/")
+    assert result.code == 2 and "is a file" in result.err and len(result.err.splitlines()) == 1
+    assert (tmp_path / "file").read_text() == "records of before"
 
 
 def test_nothing_is_written_beside_the_files(

@@ -6,11 +6,14 @@ import gc
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from command import fauxto
 from fauxto.cli import importing
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "thumbnails"
 
 
 def test_the_garbage_collector_is_back_after_imports_that_fail_too() -> None:
@@ -59,3 +62,31 @@ def test_what_nobody_foresaw_is_one_line_and_no_verdict(
     result = fauxto(capsys, "scan", "a.png", "--model", "any")
     assert result.code == 2
     assert words in result.err and len(result.err.splitlines()) == 1
+
+
+def test_what_goes_online_is_said_by_trust_update(capsys: pytest.CaptureFixture[str]) -> None:
+    said = " ".join(fauxto(capsys, "trust", "update", "--help").out.split())
+    named = ("--allow-network", "object store", "Ray cluster", "models import hf:", "data download", "stream")
+    assert [one for one in (*named, "align", "train on pretrained weights") if one not in said] == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("scan", str(EXAMPLES), "--format", "jsonl", "--no-isolate"), ("models",), ("--help",)]
+)
+def test_a_reader_that_goes_away_is_no_verdict_and_no_words(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "fauxto", *arguments]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and "Broken" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("scan", "a.png", "--model", "no-such"), ("scan", "--no-such")])
+def test_trouble_that_cannot_be_told_is_no_verdict_either(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "fauxto", *arguments]
+    assert subprocess.run(command, stderr=writing, check=False).returncode == 2
+    os.close(writing)

@@ -19,6 +19,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification, pi
 from command import fauxto
 from fauxto import Detector
 from fauxto.models import load_bundle
+from fauxto.models.files import MAX_TEXT_BYTES
 from sources_made import SIDE, edit, onnx_file, save, siglip, swin, vit
 
 STATED = (
@@ -399,6 +400,40 @@ def test_links_in_a_source_are_refused(
     shutil.move(source / "config.json", tmp_path / "elsewhere")
     (source / "config.json").symlink_to(tmp_path / "elsewhere")
     assert "config.json" in refused(capsys, source, tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "LICENCE.txt", "README.md"])
+@pytest.mark.parametrize("target", ["private", "absent"])
+def test_a_licence_that_is_a_link_is_refused_and_its_text_goes_nowhere(
+    name: str, target: str, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "private").write_text("---\nlicense: secret-words\n---\n")
+    (source / name).symlink_to(tmp_path / target)
+    said = refused(capsys, source, tmp_path / "b")
+    assert name in said and "symbolic link" in said
+
+
+def test_a_licence_without_end_is_refused(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (source / "LICENSE").open("wb") as file:
+        file.truncate(MAX_TEXT_BYTES + 1)
+    said = refused(capsys, source, tmp_path / "b")
+    assert "LICENSE" in said and "over the limit" in said
+
+
+def test_a_folder_of_licences_is_no_licence_text(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source / "LICENSES").mkdir()
+    assert fauxto(capsys, "models", "import", source, "--output", tmp_path / "b").code == 0
+
+
+def test_sides_that_no_image_has_are_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, "hf:owner/name", tmp_path / "b", "--min-side", 100, "--max-side", 50)
+    assert "--min-side 100" in said and "--max-side 50" in said
 
 
 def test_without_a_network_the_hub_is_an_error(

@@ -72,6 +72,10 @@ def test_tencents_variant() -> None:
     value = json.dumps({"ServiceProvider": "Tencent", "ServiceUser": "u1", "Time": "2026"})
     (row,) = rows(in_exif("ImageDescription", value))
     assert (row.claim, row.strength) == ("ai", "moderate")
+    assert rows(in_exif("UserComment", value)) == []
+    for more in ({}, {"job": 17}, {"Label": ""}):
+        value = json.dumps({"ServiceProvider": "Acme Plumbing", "ServiceUser": "J. Doe", **more})
+        assert [row.strength for row in rows(in_exif("ImageDescription", value))] == ["weak"]
 
 
 @pytest.mark.parametrize("tag", ["UserComment", "ImageDescription"])

@@ -248,6 +248,25 @@ NEGATIVE = {
     "a UUID without a signature": made.with_exif(
         "JPEG", {made.ARTIST: UUID, made.DESCRIPTION: "Signature: none"}
     ),
+    "another job's number with an author": made.with_chunks(
+        made.text("Description", f"Scan from our print shop. Job ID: {UUID} (rush order)"),
+        made.text("Author", "somebody"),
+    ),
+    "settings of a simulation": made.with_chunks(
+        made.text("parameters", "Steps: 1000, Seed: 42, Size: 100x100, Model: Schelling")
+    ),
+    "settings of a focus stack": in_comment(
+        "Focus stack\nSteps: 30, Size: 6000x4000, Model: Canon EOS R5", "JPEG"
+    ),
+    "a talk about settings": in_comment(
+        "My photo of a monitor. Negative prompt: ugly Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, and"
+        " people laughed. Not AI.",
+        "JPEG",
+    ),
+    "InvokeAI's version alone": made.with_chunks(made.text("invokeai_metadata", '{"app_version": "5.0"}')),
+    "a graph that only chooses a sampler": made.with_chunks(
+        made.text("prompt", json.dumps({"1": {"class_type": "KSamplerSelect", "inputs": {}}}))
+    ),
     "a Midjourney prompt without its author": made.with_chunks(made.text("Description", f"Job ID: {UUID}")),
     "Easy Diffusion's key alone": made.with_chunks(made.text("negative_prompt", "dog")),
     "NovelAI's name alone": made.with_chunks(made.text("Software", "NovelAI")),
@@ -294,3 +313,10 @@ def test_raw_values_are_kept_but_bounded() -> None:
 )
 def test_hostile_json_is_not_settings(value: str) -> None:
     assert rows(made.png(parameters=value, prompt=value, workflow=value, invokeai_metadata=value)) == []
+
+
+def test_settings_whose_line_breaks_were_lost_still_count_and_quoted_ones_are_weak() -> None:
+    lost = made.WEBUI.replace("\n", " ") + ', Lora hashes: "a: 1, b: 2", Version: v1.6.0'
+    assert only(in_comment(lost, "JPEG")).strength == "moderate"
+    quoted = only(in_comment(lost + ". That is what the monitor showed.", "JPEG"))
+    assert quoted.strength == "weak" and "may quote" in quoted.detail

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import time
 
 import pytest
+from PIL import Image
 
 import made
 from fauxto.provenance import read_evidence
@@ -122,6 +125,19 @@ def test_the_ai_properties_of_iptc_2025() -> None:
     assert rows(made.with_xmp("PNG", writer)) == []
 
 
+@pytest.mark.parametrize(
+    "value", ["None", "none.", "N/A", "-", "No AI was used", "not applicable", "Without AI"]
+)
+@pytest.mark.parametrize("name", ["AISystemUsed", "AIPromptInformation"])
+def test_a_denial_in_an_ai_property_is_no_claim(name: str, value: str) -> None:
+    assert rows(made.with_xmp("PNG", made.packet(attributes=f'Iptc4xmpExt:{name}="{value}"'))) == []
+
+
+def test_a_prompt_alone_is_weak() -> None:
+    used = made.packet(attributes='Iptc4xmpExt:AIPromptInformation="a cat"')
+    assert [row.strength for row in rows(made.with_xmp("PNG", used))] == ["weak"]
+
+
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
     + b"".join(b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9))
@@ -158,3 +174,13 @@ def test_padding_and_the_other_encodings_of_xmp_are_read() -> None:
     for packet in (xmp + b"\0", xmp + b" " * 2000, xmp.decode().encode("utf-16")):
         (row,) = rows(made.with_xmp("WEBP", packet))
         assert row.claim == "ai"
+
+
+def test_metadata_of_another_item_in_the_file_is_not_the_pictures() -> None:
+    """An AVIF or HEIC holds several pictures (thumbnails, depth maps); `cdsc` says which one XMP is about."""
+    data = made.encode(made.picture(), "AVIF", xmp=as_attribute("trainedAlgorithmicMedia"))
+    assert [row.claim for row in rows(data)] == ["ai"]
+    place = data.index(b"cdsc") + 8  # after the type: the item that describes, a count, the item described
+    other = data[:place] + struct.pack(">H", 99) + data[place + 2 :]
+    assert rows(other) == []
+    assert "xmp" not in Image.open(io.BytesIO(other)).info, "decoders see it so, too"

@@ -60,6 +60,17 @@ def test_a_hidden_text_that_is_no_settings_is_weak() -> None:
     assert row.strength == "weak"
 
 
+def test_the_channel_makes_no_more_of_settings_than_a_png_text_does() -> None:
+    upscaling = json.dumps({"1": {"class_type": "ImageUpscaleWithModel", "inputs": {}}})
+    for settings in (upscaling, json.dumps({"prompt": upscaling})):
+        (row,) = rows(made.stealth_png("stealth_pnginfo", settings))
+        assert (row.claim, row.strength) == ("ai-edited", "weak")
+    (row,) = rows(made.stealth_png("stealth_pnginfo", json.dumps({"Software": "GIMP"})))
+    assert row.strength == "weak"
+    (row,) = rows(made.stealth_png("stealth_pnginfo", json.dumps({"workflow": made.COMFYUI_WORKFLOW})))
+    assert (row.claim, row.strength) == ("ai", "moderate")
+
+
 @pytest.mark.parametrize(
     ("magic", "length", "payload"),
     [

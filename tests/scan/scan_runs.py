@@ -14,6 +14,8 @@ from typing import Any
 
 from PIL import Image
 
+from fauxto.scan.plan import Options
+
 
 def png(value: int, size: tuple[int, int] = (16, 16)) -> bytes:
     """A grey picture; its brightness decides the verdict of the `bright` bundle."""
@@ -80,3 +82,13 @@ def zip_of(members: dict[str, bytes]) -> bytes:
         for name, data in members.items():
             archive.writestr(name, data)
     return buffer.getvalue()
+
+
+def options(**changes: object) -> Options:
+    """The options of a scan of nothing."""
+    values: dict[str, object] = {
+        "arguments": (), "working_folder": "", "format": "jsonl", "part_size": 4,
+        "model": "auto", "models": (),
+        "max_pixels": 1, "max_bytes": 1, "allow_network": False, "trust_list": None, "trust": (), **changes,
+    }  # fmt: skip
+    return Options(**values)  # type: ignore[arg-type]

@@ -202,3 +202,92 @@ def test_an_archive_that_changed_since_it_was_listed_is_an_error(tmp_path: Path)
     archive.write_bytes(zip_of({"b.png": png(0), "a.png": png(0)}))
     (only,) = contents(listed, LIMITS, Skipped())
     assert only.error is not None and "has changed since the scan began" in only.error.message
+
+
+def test_a_changed_or_vanished_archive_is_an_error_however_much_of_it_was_read(tmp_path: Path) -> None:
+    archive = tmp_path / "a.tar"
+    archive.write_bytes(tar_of({f"{index}.png": png(0) for index in range(5)}))
+    listed = found(archive)
+
+    def resumed(at: int) -> list[str]:
+        return [
+            each.error.code if each.error else each.path for each in contents(listed, LIMITS, Skipped(), at)
+        ]
+
+    archive.write_bytes(tar_of({"0.png": png(0)}))
+    assert [resumed(at) for at in (0, 1, 4)] == [["unreadable"]] * 3
+    archive.unlink()
+    assert [resumed(at) for at in (0, 1, 4)] == [["not-found"]] * 3
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.zip"])
+def test_an_archive_with_fewer_members_than_were_read_is_an_error(tmp_path: Path, name: str) -> None:
+    """A web server's archives have no stamp by which to tell that they changed."""
+    (tmp_path / name).write_bytes(PACKERS[name]({"0.png": png(0), "1.png": png(0)}))
+    unstamped = Found(str(tmp_path / name), kind_of(name))
+    (only,) = contents(unstamped, LIMITS, Skipped(), 3)
+    assert only.error is not None and "has changed" in only.error.message
+
+
+def test_damage_before_the_place_where_an_earlier_run_stopped_is_an_error(tmp_path: Path) -> None:
+    data = zip_of({f"{index}.png": png(0) for index in range(5)})
+    assert opened(tmp_path / "a.zip", data[:-30], start=4) == ["corrupt"]
+
+
+def at_header(data: bytes, member: int) -> int:
+    """Where a member's header begins."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        return tar.getmembers()[member].offset
+
+
+def damage(data: bytes, start: int, new: bytes) -> bytes:
+    return data[:start] + new + data[start + len(new) :]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda data, at: damage(data, at + 150, b"??????"),  # the checksum
+        lambda data, at: damage(data, at, bytes(512)),  # a hole
+        lambda data, at: data[: at + 200],
+        lambda data, at: data[:at],
+        lambda data, at: data[:at] + bytes(200),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_tar_that_breaks_off_between_members_is_an_error(
+    tmp_path: Path, harm: Callable[[bytes, int], bytes], pack: Callable[[bytes], bytes]
+) -> None:
+    data = tar_of({f"{index}.png": png(index) for index in range(5)})
+    harmed = pack(harm(data, at_header(data, 3)))
+    assert opened(tmp_path / "a.tar", harmed) == ["0.png", "1.png", "2.png", "corrupt"]
+    assert opened(tmp_path / "a.tar", start=4) == []
+
+
+def test_a_tar_may_end_with_one_block_of_zeros_or_many(tmp_path: Path) -> None:
+    data = tar_of({"0.png": png(0), "1.png": png(1)}).rstrip(b"\0")
+    data += bytes(-len(data) % 512)
+    for blocks in (1, 2, 300):
+        assert opened(tmp_path / "a.tar", data + bytes(512 * blocks)) == ["0.png", "1.png"]
+    assert opened(tmp_path / "a.tar", data) == ["0.png", "1.png", "corrupt"]
+
+
+def test_what_lies_behind_the_end_of_a_tar_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    joined = tar_of({"0.png": png(0)}) + tar_of({"1.png": png(1)})
+    assert opened(tmp_path / "a.tar", joined) == ["0.png", "corrupt"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("spared", [0, 4, 9])
+def test_a_member_of_a_zip_that_cannot_be_unpacked_costs_one_record(
+    tmp_path: Path, method: int, spared: int
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for index in range(3):
+            archive.writestr(f"{index}.png", png(index) * 50)
+        second = archive.infolist()[1]
+    begin = second.header_offset + 30 + len(second.filename) + spared
+    noise = bytes((index * 89 + 7) % 256 for index in range(second.compress_size - spared))
+    harmed = damage(buffer.getvalue(), begin, noise)
+    assert opened(tmp_path / "a.zip", harmed) == ["0.png", "corrupt", "2.png"]

@@ -9,12 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from command import fauxto
-from scan_runs import command, lines, parts, pictures, start, stored
+from fauxto.scan.cluster import scan_on_ray
+from fauxto.scan.folder import open_folder
+from fauxto.scan.found import Found, Skipped
+from fauxto.scan.interrupt import Interruption
+from fauxto.scan.run import Summary
+from scan_runs import command, lines, options, parts, pictures, start, stored
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +114,11 @@ def test_without_an_address_this_machine_is_the_cluster_and_a_killed_scan_goes_o
 def test_options_that_do_not_go_together_with_ray(
     capsys: pytest.CaptureFixture[str], images: Path, bright_bundle: Path, tmp_path: Path
 ) -> None:
-    for options, named in (
+    for given, named in (
         (("--engine", "ray"), "--output DIR"),
         (("--engine", "ray", "--output", tmp_path / "o", "--heatmap", tmp_path / "h"), "--heatmap"),
     ):
-        result = fauxto(capsys, "scan", images, *options)
+        result = fauxto(capsys, "scan", images, *given)
         assert result.code == 2 and named in result.err and len(result.err.splitlines()) == 1
 
 
@@ -127,3 +133,28 @@ def test_a_missing_extra_is_named(
     scan = ("scan", images, "--model", bright_bundle, "--output", tmp_path / "out", "--engine", "ray")
     result = fauxto(capsys, *scan)
     assert result.code == 2 and "fauxto[ray]" in result.err
+
+
+def test_a_request_to_terminate_is_noted_though_ray_has_a_handler_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Ray that does what the real one does to the handler, and whose cluster has no core."""
+
+    def init(**_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: pytest.fail("Ray's handler was asked"))
+
+    def cluster_resources() -> dict[str, float]:
+        signal.raise_signal(signal.SIGTERM)
+        return {}
+
+    ray = SimpleNamespace(init=init, cluster_resources=cluster_resources, shutdown=lambda: None)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    before = signal.getsignal(signal.SIGTERM)
+    listed = [Found(str(tmp_path / "a.png"))]
+    with (
+        Interruption() as interruption,
+        open_folder(tmp_path / "out", options(), lambda: listed, Skipped(), resume=True) as folder,
+    ):
+        scan_on_ray(folder, Summary(), Skipped(), address=None, interruption=interruption)
+    assert interruption.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before

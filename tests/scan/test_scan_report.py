@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import html
+import io
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -62,6 +65,8 @@ def test_it_can_be_passed_on_since_it_names_no_folder(
         ("folder/shard.tar::inner/a.png", "a.png"),
         ("folder/table.parquet#12", "table.parquet#12"),
         ("-", "-"),
+        ("a://[b.png", "[b.png"),
+        ("http://[x/folder/a.jpg?token=secret", "a.jpg"),
     ],
 )
 def test_a_name_is_the_last_part_of_a_path(path: str, name: str) -> None:
@@ -78,3 +83,41 @@ def test_it_does_not_go_with_a_folder_of_parts(
     )
     assert result.code == 2
     assert "--report" in result.err
+
+
+def test_a_name_that_looks_like_an_address_and_is_none_does_not_end_the_report(
+    tmp_path: Path, bright_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "r.html"
+    inputs = ("a://[b.png", "http://[x/a.jpg")
+    result = fauxto(capsys, "scan", *inputs, "--model", bright_bundle, "--report", report)
+    assert result.code == 2 and "2 errors" in result.err
+    assert "[b.png" in html.unescape(report.read_text(encoding="utf-8"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_under_the_report_names_the_report(
+    tmp_path: Path, bright_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    result = fauxto(capsys, "scan", tmp_path / "a.png", "--model", bright_bundle, "--report", "/dev/full")
+    assert result.code == 2 and len(result.err.splitlines()) == 1
+    assert "/dev/full: the report cannot be written" in result.err
+
+
+class Full(io.StringIO):
+    """A temporary file on a disk without room."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_under_what_waits_for_the_report_is_said(
+    tmp_path: Path, bright_bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    monkeypatch.setattr("fauxto.report.writer._temporary", Full)
+    scan = ("scan", tmp_path / "a.png", "--model", bright_bundle, "--report", tmp_path / "r.html")
+    result = fauxto(capsys, *scan)
+    assert result.code == 2 and len(result.err.splitlines()) == 1
+    assert result.err.startswith(f"fauxto: {tempfile.gettempdir()}: ") and "make room" in result.err

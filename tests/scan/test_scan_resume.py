@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import signal
@@ -16,8 +17,7 @@ import pytest
 from command import fauxto
 from fauxto.scan.folder import open_folder
 from fauxto.scan.found import Found, Skipped
-from fauxto.scan.plan import Options
-from scan_runs import command, lines, parts, pictures, png, start, stored
+from scan_runs import command, lines, options, parts, pictures, png, start, stored, tar_of
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +182,24 @@ def test_a_part_that_was_removed_is_made_again(
     assert stored(tmp_path / "out") == before
 
 
+@pytest.mark.parametrize("harm", ["touched", "gone"])
+def test_an_archive_that_is_no_longer_the_same_is_an_error_when_a_scan_goes_on(
+    capsys: pytest.CaptureFixture[str], bright_bundle: Path, tmp_path: Path, harm: str
+) -> None:
+    archive = tmp_path / "a.tar"
+    archive.write_bytes(tar_of({f"{index:02}.png": png(0) for index in range(40)}))
+    scan = ("scan", archive, "--model", bright_bundle, "--output", tmp_path / "out", "--resume")
+    assert fauxto(capsys, *scan, "--part-size", 32).code == 0
+    parts(tmp_path / "out")[1].unlink()  # as if the scan had been killed there
+    if harm == "touched":
+        os.utime(archive, (1, 1))
+    else:
+        archive.unlink()
+    result = fauxto(capsys, *scan, "--part-size", 32)
+    assert result.code == 2 and "33 images" in result.err and "1 error" in result.err
+    assert stored(tmp_path / "out")[-1]["path"] == str(archive)
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -278,15 +296,6 @@ def test_options_that_do_not_go_together(
 def test_standard_input_cannot_be_resumed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     result = fauxto(capsys, "scan", "-", "--output", tmp_path / "out", "--resume")
     assert result.code == 2 and "standard input" in result.err
-
-
-def options(**changes: object) -> Options:
-    values: dict[str, object] = {
-        "arguments": (), "working_folder": "", "format": "jsonl", "part_size": 4,
-        "model": "auto", "models": (),
-        "max_pixels": 1, "max_bytes": 1, "allow_network": False, "trust_list": None, "trust": (), **changes,
-    }  # fmt: skip
-    return Options(**values)  # type: ignore[arg-type]
 
 
 def test_two_scans_do_not_write_into_one_folder(

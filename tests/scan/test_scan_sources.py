@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from command import fauxto
+from fauxto.errors import InputError
+from fauxto.images import Limits
 from fauxto.scan.found import Skipped
+from fauxto.scan.remote import open_remote, read_remote
 from fauxto.scan.sources import find
 from scan_runs import lines, png
 
@@ -136,3 +142,48 @@ def test_a_parquet_table_without_images_or_damaged_is_an_error_record(
     result = fauxto(capsys, "scan", *paths, "--model", bright_bundle, "--format", "jsonl")
     codes = [record["error"] and record["error"]["code"] for record in lines(result.out)]
     assert codes == ["unsupported", "corrupt", "not-found", None]
+
+
+def test_a_file_called_dash_is_a_file_unless_it_is_named_as_such(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("b")
+    Path("-").write_bytes(png(0))
+    Path("list.csv").write_text("path\n-\n")
+    assert names("*") == ["./-", "10.jpg", "2.png", "./-", "notes.txt"]
+    assert names("-") == ["-"]
+
+
+def test_folders_may_be_nested_deeper_than_functions(tree: Path) -> None:
+    deep = sys.getrecursionlimit() + 100
+    for _ in range(deep):
+        Path("n").mkdir()
+        os.chdir("n")
+    Path("z.png").write_bytes(png(0))
+    os.chdir(tree)
+    path = "/".join(["n"] * deep) + "/z.png"
+    try:
+        assert names("n") == names("n/**/*.png") == [path]
+    finally:
+        subprocess.run(["rm", "-r", "n"], check=True)  # shutil's own way is recursive
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file:///etc/hostname",
+        "ftp://127.0.0.1:1/x.jpg",
+        "zip://x.jpg::http://127.0.0.1:1/a",
+        "zip://x.tar::http://127.0.0.1:1/a",
+        "s3://bucket/x.jpg::http://127.0.0.1:1/a",
+        "s3://bucket/x.tar::file:///etc/hostname",
+    ],
+)
+def test_rows_name_no_other_schemes_than_a_command_line_may(tree: Path, address: str) -> None:
+    Path("list.csv").write_text(f"path\n{address}\n")
+    assert names("list.csv") == names(address) == [f"unsupported: {address}"]
+    # A list of inputs that somebody else made is no way around it.
+    for read in (lambda: read_remote(address, Limits()), lambda: open_remote(address)):
+        with pytest.raises(InputError) as caught:
+            read()
+        assert caught.value.code == "unsupported"

@@ -261,3 +261,33 @@ class TestAnswers:
         assert (len(sha256), int(size), verdict) == (64, len(picture(WHITE)), "ai")
         assert float(seconds) >= 0
         assert "private-name" not in caplog.text
+
+
+@pytest.fixture(scope="module")
+def named(bright_bundle: Path) -> Iterator[httpx.Client]:
+    """A server that was given names with large letters."""
+    settings = Settings(
+        model=str(bright_bundle), hosts=("127.0.0.1", "Foo.Example"), origins=("https://Friend.Example",)
+    )
+    with running(settings) as live, live.client() as client:
+        yield client
+
+
+class TestNames:
+    """What the person who starts the server calls it and its friends, in large letters or small ones."""
+
+    @pytest.mark.parametrize("host", ["foo.example", "FOO.example:8765", "127.0.0.1"])
+    def test_its_own_name_is_answered(self, named: httpx.Client, host: str) -> None:
+        assert named.get("/v1/models", headers={"Host": host}).status_code == 200
+
+    @pytest.mark.parametrize("host", ["other.example", "foo.example.other.example", "", "[x"])
+    def test_another_name_is_refused(self, named: httpx.Client, host: str) -> None:
+        problem(named.get("/v1/models", headers={"Host": host}), 400, "unknown-host")
+
+    def test_a_friends_page_may_call_it_and_read_the_answer(self, named: httpx.Client) -> None:
+        friend = {"Origin": "https://friend.example", "Sec-Fetch-Site": "cross-site"}
+        answer = named.post("/v1/scan", files=files(picture()), headers=friend)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://friend.example"
+        stranger = {**friend, "Origin": "https://friend.example.other.example"}
+        problem(named.post("/v1/scan", files=files(picture()), headers=stranger), 403, "cross-origin")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -72,6 +73,69 @@ def test_another_scheme_port_or_form_is_refused(ask: Callable[[str], httpx.Respo
 def test_a_body_of_another_form_is_a_422(server: LiveServer, body: object) -> None:
     with server.client() as client:
         problem(client.post("/v1/scan-url", json=body), 422, "invalid-request")
+
+
+def posted_raw(server: LiveServer, body: bytes, **headers: str) -> httpx.Response:
+    """The answer to a body as it is."""
+    with server.client() as client:
+        sent = {"Content-Type": "application/json", **headers}
+        return client.post("/v1/scan-url", content=body, headers=sent)
+
+
+class TestBody:
+    """A request that states an address is short, and is read no further."""
+
+    def test_a_long_one_is_refused_by_its_declared_size(self, server: LiveServer) -> None:
+        with server.connect() as connection:
+            connection.sendall(
+                b"POST /v1/scan-url HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 300000000\r\n\r\n"
+            )
+            connection.settimeout(5)
+            assert connection.recv(100).startswith(b"HTTP/1.1 413 ")  # before any of it was sent
+
+    def test_a_long_one_of_no_declared_size_is_refused_as_it_comes(self, server: LiveServer) -> None:
+        with server.connect() as connection:
+            connection.sendall(
+                b"POST /v1/scan-url HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n"
+            )
+            for _ in range(8):
+                connection.sendall(b"1388\r\n" + b" " * 5000 + b"\r\n")
+            connection.settimeout(5)
+            assert connection.recv(100).startswith(b"HTTP/1.1 413 ")  # its end has not come
+
+    def test_one_that_stalls_is_a_408(self, bright_bundle: Path) -> None:
+        settings = Settings(model=str(bright_bundle), allow_network=True, grace=0.5)
+        with running(settings) as live, live.connect() as connection:
+            connection.sendall(
+                b"POST /v1/scan-url HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                b'Content-Length: 100\r\n\r\n{"url": "http'
+            )
+            connection.settimeout(5)
+            assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+
+    def test_the_longest_address_fits_however_it_is_escaped(self, server: LiveServer) -> None:
+        url = "http://127.0.0.1/" + "\U0001f600" * (2000 - 17)
+        body = json.dumps({"url": url}).encode()  # six characters for each half of a surrogate pair
+        assert len(body) > 12 * 1900
+        problem(posted_raw(server, body), 422, "address-refused")
+        problem(
+            posted_raw(server, body, **{"Content-Type": "Application/JSON; charset=utf-8"}),
+            422,
+            "address-refused",
+        )
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"{", b"\xff", b'{"url": "http://\\ud800.example/"}', b"[" * 5000, b"NaN"]
+    )
+    def test_what_is_no_json_is_a_422(self, server: LiveServer, body: bytes) -> None:
+        assert problem(posted_raw(server, body), 422, "invalid-request").startswith("body")
+
+    @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data", ""])
+    def test_another_content_type_is_a_415(self, server: LiveServer, kind: str) -> None:
+        body = b'{"url": "http://127.0.0.1/"}'
+        problem(posted_raw(server, body, **{"Content-Type": kind}), 415, "wrong-content-type")
 
 
 class Web:
@@ -160,12 +224,19 @@ def test_a_redirect_is_followed_and_resolved_anew(ask: Ask, web: Web) -> None:
     assert web.resolved == ["pictures.example", "pictures.example", "other.example"]
 
 
-@pytest.mark.parametrize("target", ["http://inner.example/", "http://169.254.169.254/", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "target", ["http://inner.example/", "http://169.254.169.254/", "file:///etc/passwd", "http://[x"]
+)
 def test_a_redirect_to_what_is_not_public_is_refused(ask: Ask, web: Web, target: str) -> None:
     web.says("/a", 302, Location=target)
     web.names |= {"inner.example": [["10.0.0.1"]], "169.254.169.254": [["169.254.169.254"]]}
     problem(ask("http://pictures.example/a"), 422, "address-refused")
     assert len(web.asked) == 1
+
+
+def test_a_redirect_to_what_is_no_address_is_refused(ask: Ask, web: Web) -> None:
+    web.says("/a", 302, Location="http://[x")
+    assert "malformed" in problem(ask("http://pictures.example/a"), 422, "address-refused")
 
 
 def test_a_name_that_turns_private_between_redirects_is_refused(ask: Ask, web: Web) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from command import fauxto
 from fauxto.cli.serve import _SHUTDOWN_SECONDS, serve
+from fauxto.serve.api import MAX_ADDRESS_BYTES, MAX_HEATMAPS
 from fauxto.serve.app import create_app
 from fauxto.serve.protocol import PatientProtocol
 from fauxto.serve.settings import Settings
@@ -19,12 +20,15 @@ LIMITS = {
     "bytes of a file": Settings.max_bytes,
     "pixels of an image": Settings.max_pixels,
     "files of a request": Settings.max_files,
+    "files of a request with `heatmap=true`": MAX_HEATMAPS,
     "images that wait or are judged": Settings.max_images,
     "bytes of a request": Settings.max_body,
+    "bytes of a request to `/v1/scan-url`": MAX_ADDRESS_BYTES,
     "bytes of all requests together": Settings.max_memory,
     "seconds for a request's head": PatientProtocol.seconds,
     f"seconds for a body, and one more for each {Settings.min_rate // 1000} kB": Settings.grace,
     "seconds for decoding one image": Settings.decode_seconds,
+    "seconds for fetching an address": Settings.url_timeout,
     "connections": PatientProtocol.most,
 }
 
@@ -41,7 +45,7 @@ def test_one_client_may_have_half_of_all_images_and_the_end_waits_as_long_as_it_
 
 def test_the_commands_defaults_are_those_of_the_settings() -> None:
     options = inspect.signature(serve).parameters
-    for name in ("max_bytes", "max_pixels", "max_files", "max_images"):
+    for name in ("max_bytes", "max_pixels", "max_images"):  # test_serve_options.py has max_files
         assert options[name].default == getattr(Settings, name)
 
 

@@ -141,6 +141,13 @@ def test_a_finished_run_is_not_overwritten_by_accident(
         ("net: {widths", "net: {backbone: resnet50, widths", "net.timm.widths"),
         ("net: {widths: [8, 16], blocks: [1, 1], unshuffle: true}", "net: {backbone: resnet50}", "muon"),
         ("validation: 0.25", "validation: 0.25, declared: none, test: declared", "test: declared"),
+        ("domain: {min_side: 16,", "domain: {min_side: 17,", "bundle.domain: .*min_side 17 .*max_side 16"),
+        (
+            "min_side: 16, max_side: 32",
+            "min_side: 33, max_side: 32",
+            "negatives: .*min_side 33 .*max_side 32",
+        ),
+        ("min_side: 16, max_side: 32", "min_side: 0, max_side: 32", "negatives.min_side"),
         ("validation: 0.25", "validation: 0.6, test: 0.5", "nothing is left to train on"),
     ],
 )

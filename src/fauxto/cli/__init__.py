@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum
+from typing import NoReturn
 
 EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
@@ -32,32 +34,84 @@ def importing() -> Iterator[None]:
         gc.enable()
 
 
+def entry() -> NoReturn:
+    """`main` of a process of its own, which then ends at once.
+
+    Taking the interpreter and all its libraries apart first is a twentieth of the time of a short scan.
+    """
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    # What others registered still runs; private, but there is no other way to it.
+    atexit._run_exitfuncs()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else EXIT_TROUBLE)
+
+
 def main() -> None:
     """Run `fauxto`; every expected failure is one line on standard error and exit code 2."""
-    from fauxto.cli.app import build
-    from fauxto.errors import FauxtoError
-
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to end
         sys.stdout.reconfigure(errors="backslashreplace")
     # No plugin of pydantic has a part here, and looking for one reads every installed distribution.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
+        _guarded()
+    except OSError:  # nobody reads, or there is no room for a last word
+        _end_unheard()
+
+
+def _guarded() -> None:
+    """Run, and say in one line what went wrong; raises an OSError only where nothing can be said."""
+    from fauxto.cli.app import build
+    from fauxto.errors import FauxtoError
+
+    try:
         _check_options(sys.argv[1:])
         with importing():
             app = build(sys.argv[1:2])
-        app()
+        _run(app)
     except FauxtoError as error:
         from fauxto.images import printable
 
         print(f"fauxto: {printable(str(error))}", file=sys.stderr)
         sys.exit(EXIT_TROUBLE)
     except BrokenPipeError:
-        # The reader (`| head`) went away; that is not our failure, but nothing more can be said.
-        sys.stderr.close()
-        sys.exit(EXIT_TROUBLE)
+        raise
     except Exception as error:  # exit code 1 would say that an image is AI-generated
         print(f"fauxto: {_unforeseen(error)}", file=sys.stderr)
         sys.exit(EXIT_TROUBLE)
+
+
+def _run(app: Callable[[], object]) -> None:
+    """Run the application and write out what it has said; raises what it raises.
+
+    Raises:
+        BrokenPipeError: nobody reads.
+    """
+    try:
+        app()
+    except SystemExit as end:
+        # Typer makes exit code 1 of it before anybody else can see it: that is the code for images by AI.
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        sys.stdout.flush()
+        raise
+
+
+def _end_unheard() -> NoReturn:
+    """End where the reader (`| head`) went away: that is not our failure, but nothing more can be said.
+
+    What waits to be written goes nowhere, or the interpreter would try again at its end and fail with a
+    message and a code of its own.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    sys.exit(EXIT_TROUBLE)
 
 
 def _unforeseen(error: Exception) -> str:

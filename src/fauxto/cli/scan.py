@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -60,6 +61,7 @@ class Request:
     model: str
     format: OutputFormat | None
     output: Path | None
+    output_is_folder: bool
     resume: bool
     part_size: int
     heatmap: Path | None
@@ -75,9 +77,10 @@ class Request:
 
     @property
     def into_folder(self) -> bool:
-        """Whether the records go into a folder in parts."""
-        output = self.output
-        return output is not None and (self.resume or output.is_dir() or self.engine is Engine.ray)
+        """Whether the records go into a folder in parts: one that exists, or is named with a / at its end."""
+        if self.output is None:
+            return False
+        return self.output_is_folder or self.resume or self.output.is_dir() or self.engine is Engine.ray
 
     def progress_kind(self) -> Kind:
         """As asked for; by default a bar on a terminal and nothing elsewhere."""
@@ -101,10 +104,11 @@ def scan(
         typer.Option(help="How records are written; by default a table, into a folder jsonl."),
     ] = None,
     output: Annotated[
-        Path | None,
+        str | None,  # a Path would lose a / at the end
         typer.Option(
             metavar="FILE|DIR",
-            help="Write to this file instead of standard output, or in parts to this folder.",
+            help="Write to this file instead of standard output, or in parts to this folder; "
+            "one that does not exist yet is named with a / at its end.",
         ),
     ] = None,
     resume: Annotated[
@@ -176,7 +180,8 @@ def scan(
         paths=paths,
         model=model,
         format=format,
-        output=output,
+        output=None if output is None else Path(output),
+        output_is_folder=output is not None and output.endswith(("/", os.sep)),
         resume=resume,
         part_size=part_size,
         heatmap=heatmap,
@@ -226,6 +231,8 @@ def _check(request: Request) -> None:
         raise UsageError("--resume needs --output DIR: a folder that takes the records in parts")
     if request.engine is Engine.ray and (request.output is None or request.output.is_file()):
         raise UsageError("--engine ray needs --output DIR: a folder that takes the records in parts")
+    if request.output_is_folder and request.output is not None and request.output.is_file():
+        raise UsageError(f"{request.output}: is a file; leave out the / at its end, or name a folder")
     if request.address is not None and request.engine is not Engine.ray:
         raise UsageError("--address is the address of a Ray cluster; add --engine ray")
     if request.engine is Engine.ray and request.heatmap is not None:
@@ -272,7 +279,6 @@ def _how_to_go_on(request: Request) -> str:
 def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruption: Interruption) -> None:
     """Records to standard output or one file."""
     with importing():
-        from fauxto import UsageError
         from fauxto.scan.progress import progress
         from fauxto.scan.run import scan as run
         from fauxto.scan.sources import find
@@ -283,28 +289,38 @@ def _to_stream(request: Request, skipped: Skipped, summary: Summary, interruptio
     inputs = find(request.paths, skipped, allow_network=request.provenance.allow_network)
     kind = request.progress_kind()
     writer = open_writer((request.format or OutputFormat.table).value, request.output, sys.stdout)
-    try:
-        with (
-            closing(detector),
-            progress(kind, summary, _total(kind, request.paths), sys.stderr) as update,
-            _report(request, detector) as report,
+    with (
+        closing(detector),
+        progress(kind, summary, _total(kind, request.paths), sys.stderr) as update,
+        _report(request, detector) as report,
+    ):
+        for records in run(
+            inputs,
+            detector,
+            summary,
+            limits=request.limits,
+            skipped=skipped,
+            heatmaps=request.heatmap,
+            report=report,
+            isolate_many=request.isolate is None,
+            progress=update,
+            ordered=not request.unordered,
         ):
-            for records in run(
-                inputs,
-                detector,
-                summary,
-                limits=request.limits,
-                skipped=skipped,
-                heatmaps=request.heatmap,
-                report=report,
-                isolate_many=request.isolate is None,
-                progress=update,
-                ordered=not request.unordered,
-            ):
+            with _writing(request):
                 writer.write(records)
-                if interruption.signal is not None:
-                    break
+            if interruption.signal is not None:
+                break
+    with _writing(request):
         writer.close()
+
+
+@contextmanager
+def _writing(request: Request) -> Iterator[None]:
+    """Names what cannot be written."""
+    from fauxto import UsageError
+
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -388,21 +404,21 @@ def _to_folder(request: Request, skipped: Skipped, summary: Summary, interruptio
 
 
 def _keep_inputs(request: Request) -> None:
-    """Refuse to write the records or the report over one of the images."""
+    """Refuse to write the records or the report over what is scanned: images, archives, tables of paths."""
     from fauxto.errors import UsageError
     from fauxto.scan.found import Skipped, is_remote
-    from fauxto.scan.sources import find
+    from fauxto.scan.sources import find, named_files
 
     written = {"--output": request.output, "--report": request.report}
     there = {name: path for name, path in written.items() if path is not None and path.exists()}
     if not there:
         return
     # Listed a second time rather than kept: a list of a million paths does not belong in memory.
-    local = (path for path in request.paths if not is_remote(path))
-    for found in find(local, Skipped()):
+    local = [path for path in request.paths if not is_remote(path)]
+    for scanned in chain(named_files(local), (found.path for found in find(local, Skipped()))):
         for name, path in there.items():
-            if _same(path, found.path):
-                raise UsageError(f"{path}: is one of the images to scan; choose another {name}")
+            if _same(path, scanned):
+                raise UsageError(f"{path}: is one of the inputs of the scan; choose another {name}")
 
 
 def _one_file(request: Request) -> bool:

@@ -59,9 +59,17 @@ def serve(
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Refuse larger images, before decoding.")
     ] = 64_000_000,
-    max_files: Annotated[int, typer.Option(min=1, help="Files in one request.")] = 32,
+    max_files: Annotated[
+        int | None,
+        typer.Option(min=1, help="Files in one request; by default 32, or what one client may have waiting."),
+    ] = None,
     max_images: Annotated[
-        int, typer.Option(min=1, help="Images that may wait or be judged at one time; more get 503.")
+        int,
+        typer.Option(
+            min=1,
+            help="Images that may wait or be judged at one time; more get 503. One client may have half of "
+            "them; more get 429.",
+        ),
     ] = 128,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Images decoded at one time; by default the cores, at most 4.")
@@ -93,6 +101,13 @@ def serve(
     from fauxto.serve.keys import ApiKeys
     from fauxto.serve.settings import MEGABYTE, Settings
 
+    max_each = max(1, max_images // 2)
+    if max_files is not None and max_files > max_each:
+        # Such a request could never be let in.
+        raise UsageError(
+            f"--max-files {max_files} is more than one client may have waiting ({max_each}, half of "
+            f"--max-images {max_images}); give --max-images {2 * max_files}, or fewer files"
+        )
     keys = None if api_key_file is None else ApiKeys.read(api_key_file)
     max_body = max(Settings.max_body, max_bytes + MEGABYTE)
     settings = Settings(
@@ -101,11 +116,11 @@ def serve(
         trust_list=trust_list,
         max_bytes=max_bytes,
         max_pixels=max_pixels,
-        max_files=max_files,
+        max_files=max_files or min(Settings.max_files, max_each),
         max_body=max_body,
         max_memory=max(Settings.max_memory, 2 * max_body),
-        max_images=max(max_images, max_files),
-        max_images_per_client=max(max_images // 2, max_files),
+        max_images=max_images,
+        max_images_per_client=max_each,
         workers=workers or min(4, usable_cores()),
         api_keys=keys,
         # With keys, or where the person says that anybody may ask, a foreign name gains nothing.

@@ -43,8 +43,11 @@ def trust(
 def update() -> None:
     """Fetch the official C2PA trust lists over the network into your data folder.
 
-    This and --allow-network are the only things that make fauxto go online. Until you run it, no list is
-    in force, and signers are recognised by the built-in table alone.
+    Until you run it, no list is in force, and signers are recognised by the built-in table alone.
+
+    Beside this, fauxto goes online only where you ask for what lies there: --allow-network; an object store
+    or a Ray cluster that scan is given; models import hf:...; data download, stream and align; and train on
+    pretrained weights.
     """
     from fauxto.provenance.trust import update_lists
 

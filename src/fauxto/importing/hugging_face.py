@@ -17,7 +17,7 @@ from fauxto.importing.answers import Answers, Output, Triple
 from fauxto.importing.labels import ai_index, labels_of
 from fauxto.importing.onnx_file import OnnxModel, checked_input
 from fauxto.models.config import InputConfig
-from fauxto.models.files import read_json
+from fauxto.models.files import read_file, read_json
 
 _INTERPOLATIONS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 _EQUAL = 1e-4
@@ -373,12 +373,24 @@ def _export(classifier: Any, side: int, model: Path) -> None:
 
 
 def licence_of(folder: Path) -> tuple[str | None, str]:
-    """The licence that a source states in its README's front matter, and the text of its licence file."""
+    """The licence that a source states in its README's front matter, and the text of its licence file.
+
+    Raises:
+        BundleError: one of them is a link, whose text would be somebody else's, or too large.
+    """
     stated = None
     readme = folder / "README.md"
-    if readme.is_file():
-        front = re.match(r"---\s*\n(.*?)\n---", readme.read_text("utf-8", errors="replace"), re.DOTALL)
+    if _is_there(readme):
+        front = re.match(r"---\s*\n(.*?)\n---", _text(readme), re.DOTALL)
         found = re.search(r"^license:\s*[\"']?([\w.+-]+)", front[1], re.MULTILINE) if front else None
         stated = found[1] if found else None
-    texts = [path for path in sorted(folder.glob("LICEN[SC]E*")) if path.is_file()]
-    return stated, texts[0].read_text("utf-8", errors="replace") if texts else ""
+    texts = [path for path in sorted(folder.glob("LICEN[SC]E*")) if _is_there(path)]
+    return stated, _text(texts[0]) if texts else ""
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_symlink() or path.is_file()
+
+
+def _text(path: Path) -> str:
+    return read_file(path).decode("utf-8", errors="replace").replace("\r\n", "\n")

@@ -58,10 +58,15 @@ def import_detector(source: str, output: Path, answers: Answers = Answers()) -> 
 
     Raises:
         UsageError: the source cannot be had or understood, or `output` is in use; asks where it can.
-        BundleError: the bundle's scores are not those of the source.
+        BundleError: a file of the source is a link or too large, or the bundle's scores are not the source's.
         MissingExtraError: an extra is needed.
     """
     require_free(output)
+    if answers.min_side > answers.max_side:
+        raise UsageError(
+            f"--min-side {answers.min_side} is over --max-side {answers.max_side}: no image would fit; "
+            "give sides in pixels, the least and the greatest"
+        )
     with opened(source) as found, new_folder(output) as partial:
         return _import(found, partial, answers)
 

@@ -201,7 +201,7 @@ def read_config(folder: Path) -> BundleConfig:
         BundleError: a file is missing, or config.json is not valid; says which.
     """
     check_files(folder)
-    check_pin(folder / "config.json", read_file(folder / "config.json"))
+    check_pin(folder / "config.json", hashlib.sha256(read_file(folder / "config.json")).hexdigest())
     for name in ("golden.json", "metrics.json"):  # read later or never, but a damaged bundle is not trusted
         read_json(folder / name)
     try:
@@ -246,11 +246,12 @@ def load_bundle(folder: Path, threads: int | None = None, runtime: Runtime = "on
     check_runtime(folder, runtime)
     config = read_config(folder)
     model = read_file(folder / "model.onnx")
-    if hashlib.sha256(model).hexdigest() != config.model_sha256:
+    digest = hashlib.sha256(model).hexdigest()
+    if digest != config.model_sha256:
         raise BundleError(
             f"{folder / 'model.onnx'}: does not match its hash in config.json; the bundle is corrupt"
         )
-    check_pin(folder / "model.onnx", model)
+    check_pin(folder / "model.onnx", digest)
     try:
         session = _session(model, threads, runtime, released=is_released(folder))
     except BundleError as error:

@@ -87,6 +87,16 @@ class ThresholdsConfig(_Frozen):
 ANY_SIDE = 20_000
 
 
+def check_sides(least: int, greatest: int) -> None:
+    """Refuse a least and a greatest side, in pixels, between which nothing lies.
+
+    Raises:
+        ValueError: the least is the greater.
+    """
+    if least > greatest:
+        raise ValueError(f"min_side {least} is over max_side {greatest}: no image fits")
+
+
 class DomainConfig(_Frozen):
     """What images the model is for: sides in pixels, content in words, and whether `auto` may use it."""
 
@@ -94,6 +104,11 @@ class DomainConfig(_Frozen):
     max_side: int = Field(ge=1)
     content: str
     automatic: bool
+
+    @model_validator(mode="after")
+    def _possible(self) -> DomainConfig:
+        check_sides(self.min_side, self.max_side)
+        return self
 
     @property
     def sides(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -45,12 +44,14 @@ def read_file(path: Path) -> bytes:
             _check(path, os.fstat(file.fileno()))
             return file.read()
     except OSError as error:
+        if path.is_symlink():
+            raise _link(path) from error
         raise BundleError(f"{path}: cannot be read ({error.strerror}); the bundle is incomplete") from error
 
 
 def _check(path: Path, status: os.stat_result) -> None:
     if stat.S_ISLNK(status.st_mode):
-        raise BundleError(f"{path}: is a symbolic link; a bundle holds its files itself: copy the file there")
+        raise _link(path)
     if not stat.S_ISREG(status.st_mode):
         raise BundleError(f"{path}: is not a regular file; install or export the bundle again")
     limit = MAX_BYTES.get(path.name, MAX_TEXT_BYTES)
@@ -58,6 +59,10 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise BundleError(
             f"{path}: its {status.st_size / 1e6:.0f} MB are over the limit of {limit / 1e6:.0f}"
         )
+
+
+def _link(path: Path) -> BundleError:
+    return BundleError(f"{path}: is a symbolic link; a bundle holds its files itself: copy the file there")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -87,13 +92,11 @@ def is_released(folder: Path) -> bool:
     return folder.parent == _HERE
 
 
-def check_pin(path: Path, data: bytes) -> None:
-    """A shipped bundle's file must be the one that was released; other bundles have no pins.
+def check_pin(path: Path, digest: str) -> None:
+    """A shipped bundle's file must be the one that was released, by its SHA-256; others have no pins.
 
     Raises:
         BundleError: it is another, or not pinned at all.
     """
-    if is_released(path.parent) and hashlib.sha256(data).hexdigest() != pins().get(
-        f"{path.parent.name}/{path.name}"
-    ):
+    if is_released(path.parent) and digest != pins().get(f"{path.parent.name}/{path.name}"):
         raise BundleError(f"{path}: is not the file that was released with fauxto; reinstall fauxto")

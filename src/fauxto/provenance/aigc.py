@@ -27,7 +27,9 @@ _BYTEDANCE = frozenset({"aigc_type", "aigc_label_type", "product"})
 def _label_row(label: dict[str, Any], place: str) -> Evidence | None:
     """A row for one label, or None where it is not one."""
     fields = {name: excerpt(label[name], 300) for name in _FIELDS if name in label}
-    tencent = {"ServiceProvider", "ServiceUser"} <= fields.keys()
+    own = {"ServiceProvider", "ServiceUser"}
+    beside = {name for name in (*_FIELDS, "Time") if label.get(name)} - own
+    tencent = own <= fields.keys() and bool(beside)
     degree = fields.get("Label", "").strip()
     if not fields or (degree and degree not in _DEGREES):
         return None
@@ -60,13 +62,16 @@ def _xmp_label(metadata: Metadata) -> dict[str, Any] | None:
 
 
 def _exif_label(text: str) -> dict[str, Any] | None:
-    """The label in an EXIF text: only inside `AIGC`, or as Tencent writes it."""
+    """The label in an EXIF text, inside `AIGC`."""
     found = json_object(text)
-    if found is None:
-        return None
-    if "AIGC" in found:
-        return _unwrap(found)
-    return found if {"ServiceProvider", "ServiceUser"} <= found.keys() else None
+    return _unwrap(found) if found is not None and "AIGC" in found else None
+
+
+def _tencent_label(text: str) -> dict[str, Any] | None:
+    """The label as Tencent writes it into EXIF ImageDescription."""
+    found = json_object(text)
+    known = found is not None and {"ServiceProvider", "ServiceUser"} <= found.keys()
+    return found if known else None
 
 
 def _segment_label(metadata: Metadata) -> dict[str, Any] | None:
@@ -81,7 +86,7 @@ def _labels(metadata: Metadata) -> list[tuple[str, dict[str, Any] | None]]:
     return [
         ("XMP `TC260:AIGC`", _xmp_label(metadata)),
         ("PNG text `AIGC`", _unwrap(metadata.png_text("AIGC"))),
-        ("EXIF ImageDescription", _exif_label(metadata.description)),
+        ("EXIF ImageDescription", _exif_label(metadata.description) or _tencent_label(metadata.description)),
         ("EXIF UserComment", _exif_label(metadata.user_comment)),
         ("a JPEG application segment", _segment_label(metadata)),
     ]
@@ -104,7 +109,8 @@ def _bytedance_row(metadata: Metadata) -> Evidence | None:
 def read_aigc(metadata: Metadata) -> list[Evidence]:
     """Labels by China's rule, in the places the standard and the apps use.
 
-    Label 1 (generated) is moderate; 2 (possibly) and 3 (suspected) are somebody's guess: weak.
+    Label 1 (generated) is moderate; 2 (possibly) and 3 (suspected) are somebody's guess: weak. So is
+    Tencent's where nothing but its two own fields is there.
     """
     rows = [
         row

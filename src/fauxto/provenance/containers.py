@@ -11,7 +11,7 @@ import re
 import struct
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -622,13 +622,50 @@ def _item_extents(
     return located
 
 
+def _described(data: bytes, start: int, end: int, found: _Found) -> dict[int, set[int]]:
+    """What each item of an `iref` box describes (reference type `cdsc`).
+
+    Raises:
+        EOFError: the box breaks off.
+    """
+    wide = data[start : start + 1] == b"\1"
+    described: dict[int, set[int]] = {}
+    for name, begin, stop in _boxes(data, start + 4, end, found):
+        if name != b"cdsc":
+            continue
+        cursor = _Cursor(data, begin, stop)
+        number = cursor.take(4 if wide else 2)
+        for _ in range(cursor.take(2)):
+            described.setdefault(number, set()).add(cursor.take(4 if wide else 2))
+    return described
+
+
+def _of_the_picture(data: bytes, parts: dict[bytes, tuple[int, int]], found: _Found) -> Callable[[int], bool]:
+    """Whether a metadata item is about the primary picture; where a file refers to nothing, every one is.
+
+    Raises:
+        EOFError: a box breaks off.
+    """
+    if b"iref" not in parts or b"pitm" not in parts:
+        return lambda _: True
+    described = _described(data, *parts[b"iref"], found)
+    start, end = parts[b"pitm"]
+    cursor = _Cursor(data, start, end)
+    wide = cursor.take(1) > 0
+    cursor.skip(3)
+    primary = cursor.take(4 if wide else 2)
+    return lambda number: not described or primary in described.get(number, ())
+
+
 def _take_items(data: bytes, start: int, end: int, found: _Found) -> None:
-    """Gather the EXIF and XMP items of a `meta` box (payload between the offsets)."""
+    """Gather the EXIF and XMP items of a `meta` box that are about the primary picture."""
     parts = {name: (begin, stop) for name, begin, stop in _boxes(data, start + 4, end, found)}
     if b"iinf" not in parts or b"iloc" not in parts:
         return
     kinds = _item_kinds(data, *parts[b"iinf"], found)
     try:
+        belongs = _of_the_picture(data, parts, found)
+        kinds = {number: kind for number, kind in kinds.items() if belongs(number)}
         located = _item_extents(data, *parts[b"iloc"], kinds) if kinds else {}
     except EOFError:
         found.problem("the ISO-BMFF item table breaks off")

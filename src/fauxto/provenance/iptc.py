@@ -21,6 +21,10 @@ _AI_PARTS = {
     "trainedalgorithmicdata",
 }
 _CAMERA = {"digitalcapture", "computationalcapture", "negativefilm", "positivefilm", "print"}
+# What people and programs write into a field that does not apply.
+_DENIAL = re.compile(
+    r"\W*|\W*(?:none|no|not|without|n/?a|nil|null|false|unknown|0)\b.*", re.IGNORECASE | re.DOTALL
+)
 _AI_NAMES = ("AISystemUsed", "AISystemVersionUsed", "AIPromptInformation", "AIPromptWriterName")
 
 
@@ -63,7 +67,10 @@ def _source_type_rows(values: list[str]) -> list[Evidence]:
 
 def _ai_system_row(metadata: Metadata, claims: set[Claim]) -> Evidence | None:
     """The AI properties of IPTC 2025.1, read in the light of DigitalSourceType where it is there."""
-    found = {name: metadata.xmp_values(NS_IPTC_EXT, name) for name in _AI_NAMES}
+    found = {
+        name: [value for value in metadata.xmp_values(NS_IPTC_EXT, name) if not _DENIAL.fullmatch(value)]
+        for name in _AI_NAMES
+    }
     values = {name: excerpt("; ".join(texts)) for name, texts in found.items() if any(texts)}
     if not values.keys() & {"AISystemUsed", "AIPromptInformation"}:
         return None
@@ -74,6 +81,8 @@ def _ai_system_row(metadata: Metadata, claims: set[Claim]) -> Evidence | None:
     elif claims and "ai" not in claims:
         strength = "weak"  # the same file says that it was not generated
     system = values.get("AISystemUsed")
+    if system is None and not claims:
+        strength = "weak"  # free text; it may as well say how somebody else's picture was made
     said = (
         f"`AISystemUsed` names {excerpt(system, 60)}"
         if system

@@ -8,12 +8,14 @@ turn; `comp` in the magic means gzip.
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 
 from fauxto.provenance.evidence import excerpt, json_object, not_checked, plain
 from fauxto.provenance.generators.novelai import novelai_row
-from fauxto.provenance.generators.settings import comfyui_graph, json_settings, webui_settings
+from fauxto.provenance.generators.png_text import READERS
+from fauxto.provenance.generators.settings import Finding, comfyui_graph, json_settings, webui_settings
 from fauxto.provenance.raster import Pixels, Raster, RasterError
 from fauxto.record import Evidence
 
@@ -88,16 +90,23 @@ def _row(name: str, text: str, raster: Raster) -> Evidence:
             data,
             raster,
         )
-    parameters = fields.get("parameters", text)
-    texts = [text, parameters] if isinstance(parameters, str) else [text]
-    known = any(webui_settings(t) or json_settings(t) or comfyui_graph(t) for t in texts)
-    known = known or bool({"Comment", "Software", "Source", "prompt", "workflow"} & fields.keys())
-    if known:
+    known = _settings(text, fields)
+    if known is not None:
         return plain(
-            "stealth", "ai", "moderate", f"The stealth channel `{name}` holds generation settings", data
+            "stealth", known.claim, known.strength, f"The stealth channel `{name}` holds {known.what}", data
         )
     found = f"The stealth channel `{name}`, which generators use, holds a text that is no known settings"
     return plain("stealth", "ai", "weak", found, data)
+
+
+def _settings(text: str, fields: dict[str, Any]) -> Finding | None:
+    """The first settings that the text is, or that one of its fields holds as PNG texts would."""
+    found = webui_settings(text) or json_settings(text) or comfyui_graph(text)
+    for keyword, value in fields.items():
+        for read in READERS.get(keyword, ()) if isinstance(value, str) else ():
+            found = found or read(value)
+        found = found or (json_settings(value) if isinstance(value, str) else None)
+    return found
 
 
 def read_stealth(raster: Raster) -> list[Evidence]:

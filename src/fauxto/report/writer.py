@@ -45,12 +45,22 @@ class Report:
         self._names: Counter[str] = Counter()
 
     def add(self, shown: Shown) -> None:
-        """Append one result."""
+        """Append one result.
+
+        Raises:
+            UsageError: there is no room for it.
+        """
         named = shown.model_copy(update={"record": self._named(shown.record)})
         card = card_of(named, self._configs, f"card-{self._counts.total() + 1}")
         self._counts[card.key] += 1
-        self._rows.write(render("_row.html", card=card))
-        self._cards.write(render("_card.html", card=card))
+        try:
+            self._rows.write(render("_row.html", card=card))
+            self._cards.write(render("_card.html", card=card))
+        except OSError as error:
+            raise UsageError(
+                f"{tempfile.gettempdir()}: the report cannot be kept here until it is written "
+                f"({error.strerror or error}); make room"
+            ) from error
 
     def _named(self, record: Record) -> Record:
         """The record with a name instead of its path, also where a sentence says it."""
@@ -94,7 +104,10 @@ class Report:
 def name_of(path: str) -> str:
     """The name of a file: the last part of a path, of an address, or of the place in an archive."""
     if "://" in path:
-        path = urlsplit(path).path or path
+        try:
+            path = urlsplit(path).path or path
+        except ValueError:  # `a://[b.png` is no address, but somebody may have named it
+            path = path.partition("://")[2].partition("?")[0]
     return path.rstrip("/").rpartition("::")[2].rpartition("/")[2] or path
 
 
@@ -107,7 +120,7 @@ def report_file(path: Path, configs: Mapping[str, BundleConfig]) -> Iterator[Rep
         configs: as for `Report`.
 
     Raises:
-        UsageError: the file cannot be written, which is tried before anything is added.
+        UsageError: the file cannot be written, which is tried before anything is added, too.
     """
     try:
         path.open("a", encoding="utf-8").close()
@@ -117,9 +130,14 @@ def report_file(path: Path, configs: Mapping[str, BundleConfig]) -> Iterator[Rep
     try:
         yield report
     finally:
-        with path.open("w", encoding="utf-8") as stream:
-            report.write(stream)
-        report.close()
+        try:
+            with path.open("w", encoding="utf-8") as stream:
+                report.write(stream)
+            report.close()
+        except OSError as error:
+            raise UsageError(
+                f"{path}: the report cannot be written ({error.strerror or error}); make room"
+            ) from error
 
 
 def write_report(results: Iterable[Shown], path: Path, *, configs: Mapping[str, BundleConfig]) -> None:

@@ -131,7 +131,8 @@ def scan_on_ray(
     """
     finished = folder.finished()
     summary.add_counts(finished.verdicts)
-    ray = _connected(address)
+    with interruption.kept():  # Ray would end the process at the first request to terminate
+        ray = _connected(address)
     try:
         crew = _Crew(ray, folder.plan.options)
         tasks = _Tasks(unfinished(folder.plan, finished))

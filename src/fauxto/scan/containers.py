@@ -44,8 +44,10 @@ def contents(found: Found, limits: Limits, skipped: Skipped, start: int = 0) -> 
         for number, member in enumerate(_members(found, limits, skipped)):
             if number >= start:
                 yield _loaded(member)
+        if number + 1 < start:
+            raise _changed(found.path)
     except InputError as error:
-        if number + 1 >= start:
+        if not (error.code in _DAMAGE and number + 2 == start):
             yield Found(found.path, error=error)
     except MissingExtraError:
         raise
@@ -53,8 +55,12 @@ def contents(found: Found, limits: Limits, skipped: Skipped, start: int = 0) -> 
         # A store's own errors, whatever they are, come through its file object in the middle of an archive.
         if not is_remote(found.path):
             raise
-        if number + 1 >= start:
-            yield Found(found.path, error=damaged(error, found.path, found.kind))
+        yield Found(found.path, error=damaged(error, found.path, found.kind))
+
+
+# What lies in the bytes ends an unchanged container at the same place each time: where one record more than
+# its members exists, it is this error's. One that is gone or has changed may well have been read before.
+_DAMAGE = frozenset({"corrupt", "truncated", "too-large", "unsupported"})
 
 
 def _members(found: Found, limits: Limits, skipped: Skipped) -> Iterator[Member]:
@@ -89,9 +95,11 @@ def _check_unchanged(found: Found) -> None:
     else:
         now = stamp_of(found.path)
     if now is not None and now != found.stamp:
-        raise RefusedError("unreadable", "it has changed since the scan began; scan it anew").error(
-            found.path
-        )
+        raise _changed(found.path)
+
+
+def _changed(path: str) -> InputError:
+    return RefusedError("unreadable", "it has changed since the scan began; scan it anew").error(path)
 
 
 def open_container(path: str) -> IO[bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -35,6 +37,18 @@ class Interruption:
     def __exit__(self, *_: object) -> None:
         self._restore()
 
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Undoes what a library within the block does to the handlers."""
+        try:
+            yield
+        finally:
+            if self.signal is None:
+                for number in self._before:
+                    signal.signal(number, self._note)
+            else:
+                self._restore()
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.signal = number
         self._restore()
@@ -43,4 +57,3 @@ class Interruption:
     def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        self._before = {}

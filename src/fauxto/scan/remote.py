@@ -29,6 +29,24 @@ def is_web(url: str) -> bool:
     return scheme_of(url) in _WEB
 
 
+def check_address(url: str) -> None:
+    """Refuse what is neither a web server's nor an object store's address.
+
+    fsspec reads more: other schemes, and with `::` an archive or a cache chained to an address of any scheme.
+    Those would reach the network or this machine's files past every check on the scheme in front.
+
+    Raises:
+        RefusedError: `unsupported`.
+    """
+    scheme = scheme_of(url)
+    if scheme not in _WEB | _STORES:
+        raise RefusedError(
+            "unsupported", f"fauxto does not read {scheme}:// addresses; copy the images first"
+        )
+    if scheme in _STORES and "::" in url:
+        raise RefusedError("unsupported", "an address with :: is not read; copy the images first")
+
+
 def find_remote(url: str, skipped: Skipped) -> Iterator[Found]:
     """List what an address names: one object, the objects under a folder, or those that match a pattern.
 
@@ -37,18 +55,16 @@ def find_remote(url: str, skipped: Skipped) -> Iterator[Found]:
     Raises:
         MissingExtraError: the store needs an extra that is not installed.
     """
-    scheme = scheme_of(url)
-    if scheme not in _WEB | _STORES:
-        yield Found(url).refused(
-            "unsupported", f"fauxto does not read {scheme}:// addresses; copy the images first"
-        )
-    elif scheme in _WEB:
-        yield Found(url, kind_of(url))  # web servers have no listings
-    else:
-        try:
+    try:
+        check_address(url)
+        if is_web(url):
+            yield Found(url, kind_of(url))  # web servers have no listings
+        else:
             yield from _in_store(url, skipped)
-        except InputError as error:
-            yield Found(url, error=error)
+    except RefusedError as refusal:
+        yield Found(url, error=refusal.error(url))
+    except InputError as error:
+        yield Found(url, error=error)
 
 
 def _in_store(url: str, skipped: Skipped) -> Iterator[Found]:
@@ -192,6 +208,9 @@ def open_remote(url: str) -> IO[bytes]:
 
 def _store(url: str) -> tuple[Any, str]:
     """fsspec's file system of an address and the path in it."""
+    check_address(url)
+    if "::" in url:
+        raise RefusedError("unsupported", "an address with :: is not opened; download the file first")
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
@@ -206,6 +225,8 @@ def _store(url: str) -> tuple[Any, str]:
 
 
 def _refused(error: Exception) -> RefusedError:
+    if isinstance(error, RefusedError):
+        return error
     if isinstance(error, FileNotFoundError):
         return RefusedError("not-found", "no such object; check bucket, key and endpoint")
     if isinstance(error, PermissionError):

@@ -13,9 +13,10 @@ from typing import TextIO
 from fauxto.errors import InputError
 from fauxto.images import FORMAT_EXTENSIONS, printable
 from fauxto.images.read import open_regular
+from fauxto.images.refusal import RefusedError
 from fauxto.scan.found import STANDARD_INPUT, Found, Skipped, is_remote, kind_of, stamp_of
 
-__all__ = ["STANDARD_INPUT", "Found", "Skipped", "find"]
+__all__ = ["STANDARD_INPUT", "Found", "Skipped", "find", "named_files"]
 
 _LINE_LIMIT = 1 << 20  # of a table of paths: a file without line ends is none
 _MAGIC = re.compile(r"[*?\[]")
@@ -57,10 +58,26 @@ def _listing(path: str, skipped: Skipped, allow_network: bool) -> Iterator[Found
             yield from _rows(path)
         else:
             yield from find_remote(path, skipped)
-    elif _MAGIC.search(path) and not os.path.lexists(path):
-        yield from _matches(path, skipped)
+    elif _is_pattern(path):
+        nothing = True
+        for match in _matches(path):
+            nothing = False
+            yield from _named(match, skipped)
+        if nothing:
+            yield Found(path).refused("not-found", "no file matches this pattern; check the spelling")
     else:
         yield from _named(path, skipped)
+
+
+def named_files(paths: Iterable[str]) -> Iterator[str]:
+    """The local files and folders that are named or match a pattern, the tables of paths themselves too."""
+    for path in paths:
+        if path != STANDARD_INPUT and not is_remote(path):
+            yield from _matches(path) if _is_pattern(path) else [path]
+
+
+def _is_pattern(path: str) -> bool:
+    return _MAGIC.search(path) is not None and not os.path.lexists(path)
 
 
 def _is_web(path: str) -> bool:
@@ -77,14 +94,42 @@ def _named(path: str, skipped: Skipped) -> Iterator[Found]:
 
 
 def _single(path: str) -> Found:
+    if is_remote(path):
+        return _single_remote(path)
+    if path == STANDARD_INPUT:  # a file of this name; standard input is never meant by a pattern or a table
+        path = os.path.join(".", path)  # noqa: PTH118
     kind = kind_of(path)
-    return Found(path, kind, stamp=None if kind == "image" or is_remote(path) else stamp_of(path))
+    return Found(path, kind, stamp=None if kind == "image" else stamp_of(path))
+
+
+def _single_remote(url: str) -> Found:
+    from fauxto.scan.remote import check_address
+
+    try:
+        check_address(url)
+    except RefusedError as refusal:
+        return Found(url, error=refusal.error(url))
+    return Found(url, kind_of(url))
 
 
 # Folders
 
 
 def _walk(folder: str, skipped: Skipped) -> Iterator[Found]:
+    """In a loop: folders may be nested deeper than functions may call themselves."""
+    way = [_entries(folder, skipped)]
+    while way:
+        match next(way[-1], None):
+            case None:
+                way.pop()
+            case str(inner):
+                way.append(_entries(inner, skipped))
+            case found:
+                yield found
+
+
+def _entries(folder: str, skipped: Skipped) -> Iterator[Found | str]:
+    """What lies in a folder, folders as strings."""
     try:
         names = _names(folder, skipped)
     except OSError as error:
@@ -93,10 +138,7 @@ def _walk(folder: str, skipped: Skipped) -> Iterator[Found]:
         return
     for name in names:
         path = os.path.join(folder, name.rstrip("\0"))  # noqa: PTH118
-        if name.endswith("\0"):
-            yield from _walk(path, skipped)
-        else:
-            yield Found(path)
+        yield path if name.endswith("\0") else Found(path)
 
 
 def _names(folder: str, skipped: Skipped) -> list[str]:
@@ -126,7 +168,7 @@ def _names(folder: str, skipped: Skipped) -> list[str]:
 # Patterns
 
 
-def _matches(pattern: str, skipped: Skipped) -> Iterator[Found]:
+def _matches(pattern: str) -> Iterator[str]:
     """As the shell does; `**` is any number of folders, and hidden names need the dot in the pattern."""
     head, *parts = re.split(r"/+", pattern)
     folder, parts = ("/", parts) if not head else ("", [head, *parts])
@@ -136,46 +178,48 @@ def _matches(pattern: str, skipped: Skipped) -> Iterator[Found]:
         for index, part in enumerate(parts)
         if part and (part != "**" or parts[index - 1 : index] != ["**"])
     ]
-    nothing = True
-    for path in _expand(folder, parts):
-        nothing = False
-        yield from _named(path, skipped)
-    if nothing:
-        yield Found(pattern).refused("not-found", "no file matches this pattern; check the spelling")
+    way = [iter([(folder, parts)])]
+    while way:
+        match next(way[-1], None):
+            case None:
+                way.pop()
+            case (path, []):
+                yield path
+            case (inner, left):
+                way.append(_step(inner, left))
 
 
-def _expand(folder: str, parts: list[str]) -> Iterator[str]:
-    if not parts:
-        yield folder
-        return
+def _step(folder: str, parts: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """What the first part of a pattern matches in a folder, and the parts that are left to match."""
     first, *rest = parts
     if not _MAGIC.search(first):
         path = os.path.join(folder, first)  # noqa: PTH118
         if os.path.lexists(path):
-            yield from _expand(path, rest)
+            yield path, rest
         return
     if first == "**" and rest:
         # One pass in the order of names; `**` last is the same as a folder.
-        yield from _below(folder, rest)
+        yield folder, rest
+        yield from ((path, parts) for path in _folders(folder))
         return
     matches = re.compile(fnmatch.translate("*" if first == "**" else first)).match
     names = _listed(folder)
     if names is None:
-        yield folder  # walking it says why it cannot be listed
+        yield folder, []  # walking it says why it cannot be listed
         return
     for name in names:
         if matches(name) and (first.startswith(".") or not name.startswith(".")):
             path = os.path.join(folder, name)  # noqa: PTH118
             if not rest or os.path.isdir(path):  # noqa: PTH112
-                yield from _expand(path, rest)
+                yield path, rest
 
 
-def _below(folder: str, rest: list[str]) -> Iterator[str]:
-    yield from _expand(folder, rest)
+def _folders(folder: str) -> Iterator[str]:
+    """The folders in a folder that `**` goes down to."""
     for name in _listed(folder) or ():
         path = os.path.join(folder, name)  # noqa: PTH118
         if not name.startswith(".") and os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-            yield from _below(path, rest)
+            yield path
 
 
 def _listed(folder: str) -> list[str] | None:

@@ -34,11 +34,23 @@ _EXTENDED = frozenset(
 
 
 class _Header(tarfile.TarInfo):
-    """A member's header, checked before tarfile believes it: extended headers are read into memory whole."""
+    """A member's header, checked before tarfile believes it.
+
+    Extended headers are read into memory whole; and a header that it cannot read is the end of an archive to
+    tarfile, whatever comes after it.
+    """
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        header = super().frombuf(buf, encoding, errors)
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE == buf.count(0):
+                raise  # the end mark
+            why = "a header in it is damaged" if len(buf) == tarfile.BLOCKSIZE else "it has no end mark"
+            raise RefusedError(
+                "corrupt", f"{why}, so members may be missing; copy, download or pack the archive again"
+            ) from error
         if header.size < 0 or (header.type in _EXTENDED and header.size > _HEADER_LIMIT):
             raise RefusedError("corrupt", "a header in it claims an impossible size; pack it again")
         return header
@@ -61,6 +73,10 @@ class _Metered:
 def tar_members(path: str, limits: Limits, skipped: Skipped) -> Iterator[Member]:
     """The images of a tar archive, in its order.
 
+    An archive ends with two blocks of zeros, of which one is enough here. Without any it is an error though
+    its last member be whole, and some programs write it so: one whose copying was cut short between two
+    members looks the same, and nobody must take that for all of its images.
+
     Raises:
         InputError: the archive cannot be opened, is damaged, or is a decompression bomb.
     """
@@ -72,10 +88,23 @@ def tar_members(path: str, limits: Limits, skipped: Skipped) -> Iterator[Member]
                     archive.members = []  # type: ignore[attr-defined] # tarfile would keep every header
                     if not header.isdir() and is_image_member(header.name, skipped):
                         yield Member(f"{path}::{header.name}", partial(_read, archive, header, limits))
+                _check_end(archive)
         except RefusedError as refusal:
             raise refusal.error(path) from None
         except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
             raise damaged(error, path, "archive") from error
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Refuse an archive that goes on after its end mark: a hole in it, or another archive behind it."""
+    rest = cast("IO[bytes]", archive.fileobj)
+    while block := rest.read(1 << 16):
+        if block.count(0) < len(block):
+            raise RefusedError(
+                "corrupt",
+                "it goes on after its end mark, and what is there was not read; "
+                "copy or download it again, or split archives that were joined",
+            )
 
 
 def _decompressed(packed: IO[bytes]) -> IO[bytes]:

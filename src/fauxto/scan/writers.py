@@ -176,7 +176,7 @@ def open_writer(kind: Format, output: Path | None, stdout: IO[str]) -> Writer:
             raise UsageError("--format parquet needs --output FILE: it is not text")
         _check_writable(output)
         return ParquetWriter(output)
-    if kind != "table" and isinstance(stdout, io.TextIOWrapper):
+    if output is None and kind != "table" and isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(encoding="utf-8")  # as files are; the letters of a terminal are for people
     stream = stdout if output is None else _check_writable(output).open("w", encoding="utf-8", newline="")
     match kind:

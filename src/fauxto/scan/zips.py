@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -96,7 +97,9 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits) -> b
         raise RefusedError(
             "unsupported", f"its compression is not supported ({error}); pack it as deflate"
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError,
+    ) as error:  # fmt: skip
         raise RefusedError(
             "corrupt", f"it cannot be unpacked ({error}); copy or download the archive again"
         ) from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response
 
 from fauxto.detector import decisive_square
@@ -21,11 +21,14 @@ from fauxto.record import ErrorInfo, Record
 from fauxto.serve.fetching import fetch_image
 from fauxto.serve.metrics import Metrics
 from fauxto.serve.pool import Judged, Pool
-from fauxto.serve.problems import Problem, busy, of_input, responses
+from fauxto.serve.problems import Problem, busy, invalid, of_input, responses
 from fauxto.serve.settings import Settings
 from fauxto.serve.uploads import Upload, Uploads, files_of
 
 MAX_HEATMAPS = 8  # images of one request: each costs as much as some fifty judgements
+MAX_ADDRESS_BYTES = (
+    32_000  # of a request with an address: 2000 characters, each escaped as JSON's longest, fit
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,19 @@ class ScanAddress(BaseModel):
         description="An http or https address of an image.",
         json_schema_extra={"pattern": "^https?://"},  # anything else is told why as `address-refused`
     )
+
+    @classmethod
+    def of_body(cls, data: bytes) -> ScanAddress:
+        """The address that a body states.
+
+        Raises:
+            Problem: 422, it is no JSON or not of this form.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            raise invalid(("body", *fault["loc"]), fault["msg"]) from error
 
 
 class Models(BaseModel):
@@ -101,6 +117,12 @@ def _multipart(field: str, schema: dict[str, Any]) -> dict[str, Any]:
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream", "format": "binary"}
 _FILES = _multipart("files", {"type": "array", "items": _FILE, "minItems": 1, "description": "Image files."})
 _ONE_FILE = _multipart("files", {**_FILE, "description": "One image file."})
+_ADDRESS = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ScanAddress"}}},
+    }
+}
 _COMMON = (400, 401, 403, 408, 413, 415, 422, 429, 500, 503)
 
 api = APIRouter()
@@ -158,13 +180,13 @@ async def _scan(services: Services, client: str, uploads: Any, heatmap: bool) ->
 
 @scan_url.post(
     "/v1/scan-url",
+    openapi_extra=_ADDRESS,
     responses=responses(*_COMMON),
     response_model=ScanResults,
     summary="Fetch an image and judge it",
 )
 async def scan_address(
     request: Request,
-    address: ScanAddress,
     heatmap: Annotated[
         bool, Query(description="Also draw where in the picture the score comes from.")
     ] = False,
@@ -174,6 +196,9 @@ async def scan_address(
     Nothing but http and https on their usual ports is fetched, and only from public addresses.
     """
     services, client = services_of(request), client_of(request)
+    services.pool.check_room(client)
+    # Read here and not by the framework, which would take a body of any size for as long as it likes to come.
+    address = ScanAddress.of_body(await services.uploads.json(request, MAX_ADDRESS_BYTES))
     with services.pool.room(1, client):
         upload = await fetched(services, address.url)
     async with services.uploads.hold(len(upload.data)):

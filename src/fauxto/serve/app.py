@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 import fauxto
 from fauxto.report import ASSETS
 from fauxto.serve import page
-from fauxto.serve.api import Services, api, scan_url
+from fauxto.serve.api import ScanAddress, Services, api, scan_url
 from fauxto.serve.gate import Gate
 from fauxto.serve.metrics import Metrics
 from fauxto.serve.pool import Pool
@@ -75,6 +75,8 @@ def _describe(app: FastAPI, settings: Settings) -> None:
             parts = schema.setdefault("components", {})
             schemas = parts.setdefault("schemas", {})
             schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
+            if settings.allow_network:
+                schemas["ScanAddress"] = ScanAddress.model_json_schema()
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             body = schema["paths"]["/v1/scan"]["post"]["requestBody"]["content"]["multipart/form-data"]

@@ -128,7 +128,10 @@ class Fetch:
             answer = self._request(url)
             if isinstance(answer, bytes):
                 return answer
-            url = urljoin(url, answer)
+            try:
+                url = urljoin(url, answer)
+            except ValueError as error:
+                raise RefusedAddressError("the address that it redirects to is malformed") from error
         raise FetchFailedError(f"it redirects more than {MAX_REDIRECTS} times")
 
     def _request(self, url: str) -> bytes | str:

@@ -38,6 +38,9 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
+        # Names have no case, and browsers write origins in small letters whatever the person here typed.
+        self._hosts = None if settings.hosts is None else frozenset(map(str.lower, settings.hosts))
+        self._origins = frozenset(map(str.lower, settings.origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -75,8 +78,7 @@ class Gate:
         Raises:
             Problem: 400, 401 or 403.
         """
-        hosts = self._settings.hosts
-        if hosts is not None and _host_name(headers.get("host", "")) not in hosts:
+        if self._hosts is not None and _host_name(headers.get("host", "")) not in self._hosts:
             # A page elsewhere whose name was made to point here (DNS rebinding).
             detail = "this server is not called that; use its own address, or start it with --allow-host NAME"
             raise Problem(400, "unknown-host", detail)
@@ -96,7 +98,7 @@ class Gate:
         scope["fauxto.client"] = f"key {owner}"
 
     def _is_friend(self, headers: Headers) -> bool:
-        return headers.get("origin") in self._settings.origins
+        return headers.get("origin", "").lower() in self._origins
 
     def _complete(self, answer: MutableHeaders, scope: Scope, headers: Headers) -> None:
         """Add what every answer carries."""

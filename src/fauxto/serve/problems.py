@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -89,6 +90,11 @@ def busy(detail: str) -> Problem:
     return Problem(503, "busy", f"{detail}; try again in a moment", {"Retry-After": str(RETRY_AFTER)})
 
 
+def invalid(place: Iterable[object], what: str) -> Problem:
+    """422: a part of the request, found by the names in `place`, is not what the description says."""
+    return Problem(422, "invalid-request", f"{'.'.join(map(str, place))}: {what}; see /docs")
+
+
 def install(app: FastAPI) -> None:
     """Let the framework's own errors read like every other."""
 
@@ -109,8 +115,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def validation(_request: Request, error: RequestValidationError) -> Response:
         fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        return Problem(422, "invalid-request", f"{place}: {fault['msg']}; see /docs").response()
+        return invalid(fault["loc"], fault["msg"]).response()
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -65,10 +65,10 @@ class _InMemoryParser(MultiPartParser):
 
 
 class Body:
-    """The body of one request while it arrives."""
+    """The body of one request while it arrives, of at most `limit` bytes."""
 
-    def __init__(self, request: Request, settings: Settings, memory: Memory) -> None:
-        self._request, self._settings, self._memory = request, settings, memory
+    def __init__(self, request: Request, settings: Settings, memory: Memory, limit: int) -> None:
+        self._request, self._settings, self._memory, self._limit = request, settings, memory, limit
         self.received = 0
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -103,11 +103,9 @@ class Body:
             self._check_size(int(declared))
 
     def _check_size(self, count: int) -> None:
-        if count > self._settings.max_body:
-            limit = self._settings.max_body / 1e6
-            raise Problem(
-                413, "too-large", f"the request is over the limit of {limit:.4g} MB; send fewer files"
-            )
+        if count > self._limit:
+            detail = f"the request is over the limit of {self._limit / 1e6:.4g} MB; send less at a time"
+            raise Problem(413, "too-large", detail)
 
     def _too_slow(self) -> Problem:
         rate = self._settings.min_rate / 1000
@@ -122,9 +120,9 @@ class Uploads:
         self._settings, self._memory = settings, Memory(settings.max_memory, metrics)
 
     @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[Body]:
-        """The body of a request; its bytes count as held until the block ends."""
-        body = Body(request, self._settings, self._memory)
+    async def body(self, request: Request, limit: int) -> AsyncIterator[Body]:
+        """The body of a request, at most `limit` bytes; they count as held until the block ends."""
+        body = Body(request, self._settings, self._memory, limit)
         try:
             yield body
         finally:
@@ -139,6 +137,17 @@ class Uploads:
         finally:
             self._memory.give_back(count)
 
+    async def json(self, request: Request, limit: int) -> bytes:
+        """The body of a request that sends JSON, not parsed yet.
+
+        Raises:
+            Problem: 400, 408, 413, 415 or 503.
+        """
+        if _media_type(request) != "application/json":
+            raise Problem(415, "wrong-content-type", "send the body as application/json")
+        async with self.body(request, limit) as body:
+            return b"".join([chunk async for chunk in body.chunks()])
+
     @asynccontextmanager
     async def form(self, request: Request, *, max_fields: int = 16) -> AsyncIterator[FormData]:
         """The multipart form of a request; what it holds is gone when the block ends.
@@ -146,10 +155,10 @@ class Uploads:
         Raises:
             Problem: 400, 408, 413, 415 or 503.
         """
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+        if _media_type(request) != "multipart/form-data":
             detail = "send multipart/form-data, with the images in the field 'files'"
             raise Problem(415, "wrong-content-type", detail)
-        async with self.body(request) as body:
+        async with self.body(request, self._settings.max_body) as body:
             parser = _InMemoryParser(
                 request.headers,
                 body.chunks(),
@@ -173,6 +182,10 @@ class Uploads:
             detail = f"more than {self._settings.max_files} files in one request; send them in several"
             return Problem(413, "too-many-files", detail)
         return Problem(400, "bad-request", f"the multipart body is malformed ({error.message.rstrip('.')})")
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def files_of(form: FormData, field: str = "files") -> Sequence[Upload]:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from fauxto.errors import UsageError
+from fauxto.models.config import check_sides
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -156,8 +157,13 @@ class NegativesSection(Section):
 
     share: Share = 0.0
     graphics: Share = 0.3
-    min_side: int = 24
-    max_side: int = 64
+    min_side: int = Field(default=24, ge=1)
+    max_side: int = Field(default=64, ge=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> NegativesSection:
+        check_sides(self.min_side, self.max_side)
+        return self
 
 
 class OptimizerSection(Section):
@@ -190,6 +196,11 @@ class DomainSection(Section):
     max_side: int = Field(ge=1)
     content: str
     automatic: bool = True
+
+    @model_validator(mode="after")
+    def _possible(self) -> DomainSection:
+        check_sides(self.min_side, self.max_side)
+        return self
 
 
 class BundleSection(Section):

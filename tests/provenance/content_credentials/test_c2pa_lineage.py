@@ -5,6 +5,8 @@ from __future__ import annotations
 import c2pa
 import pytest
 
+from fauxto.provenance.c2pa.store import Store
+from fauxto.provenance.containers import parse
 from signed_files import (
     BLANK,
     CAPTURED,
@@ -174,3 +176,29 @@ def test_a_parent_on_the_trust_list_counts(tmp_path_factory: pytest.TempPathFact
     found = row(saved, trust_list=path)
     assert (found.claim, found.strength) == ("ai", "strong")
     assert found.data["active_signer"]["state"] == "trusted"
+
+
+def test_what_the_sample_certificate_says_takes_no_capture_away(know: Know) -> None:
+    sample = fresh_maker("Sample")
+    know(sample, origin="sample")
+    part = sign(picture(seed=3), sample, Recipe([MADE_BY_AI]))
+    parts = [Part("parentOf", CAPTURE), Part("componentOf", part)]
+    placed = rows(sign(CAPTURE, CAMERA, Recipe([OPENED, PLACED], parts)))
+    assert [(one.claim, one.strength) for one in placed] == [("ai-edited", "weak"), ("camera", "strong")]
+
+
+def test_a_parent_from_which_an_ingredient_was_redacted_keeps_its_claim() -> None:
+    used = sign(picture(seed=3), EDITOR, Recipe([BLANK]))
+    opening = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["0"]}}
+    parts = [Part("parentOf", CAPTURE), Part("inputTo", used)]
+    edited = sign(CAPTURE, EDITOR, Recipe([opening, EDITED_BY_AI], parts))
+    label = Store(parse(edited).c2pa or b"").active
+    gone = "c2pa.ingredient.v3__1"
+    address = f"self#jumbf=/c2pa/{label}/c2pa.assertions/{gone}"
+    step = {"action": "c2pa.redacted", "reason": "c2pa.PII.present", "parameters": {"redacted": address}}
+    recipe = Recipe([OPENED, step], [Part("parentOf", edited)], {"redactions": [address]})
+    after = sign(edited, EDITOR, recipe)
+    assert judged(after) == ("ai-edited", "strong", "known-signer")
+    parent = Store(parse(after).c2pa or b"").manifest(label)
+    assert parent.faults({(label, gone)}) == []
+    assert parent.faults() == [f"assertion {gone} is missing"], "unless a manifest above says so"

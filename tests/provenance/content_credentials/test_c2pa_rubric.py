@@ -84,6 +84,8 @@ def test_googles_synthid_step_adds_only_that_it_was_declared() -> None:
     found = row(sign(picture(), maker("Studio"), Recipe([MADE_BY_AI, step])))
     assert (found.claim, found.data["synthid_declared"]) == ("ai", True)
     assert "SynthID" in found.detail
+    denied = {**step, "description": "No SynthID watermark was applied."}
+    assert not row(sign(picture(), maker("Studio"), Recipe([MADE_BY_AI, denied]))).data["synthid_declared"]
     plain = row(sign(picture(), maker("Studio"), Recipe([MADE_BY_AI])))
     assert not plain.data["synthid_declared"]
 

@@ -55,6 +55,7 @@ def _manifest(store: Store, label: str, known: KnownIssuers) -> dict[str, Any]:
             {"relationship": one.relationship, "title": one.title, "manifest": one.target}
             for one in manifest.ingredients
         ],
-        "broken": list(manifest.broken),
+        "broken": manifest.faults(),
+        "redacts": list(manifest.redacted),
         "signer": asdict(read_signer(manifest.cose, manifest.claim, known)),
     }

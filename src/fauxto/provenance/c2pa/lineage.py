@@ -12,6 +12,7 @@ sign for known makers check the parent's picture when they open it, and write do
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -111,7 +112,7 @@ def follow(store: Store, findings: Findings, known: KnownIssuers) -> Lineage:
             if ingredient.relationship not in ("parentOf", "componentOf") or not step[0] or step in seen:
                 continue
             seen.add(step)
-            below = _open(store, ingredient, step[0], findings, known)
+            below = _open(store, ingredient, step[0], findings, known, _redacted(nodes))
             if isinstance(below, Break):
                 breaks.append(below)
                 continue
@@ -121,8 +122,19 @@ def follow(store: Store, findings: Findings, known: KnownIssuers) -> Lineage:
     return Lineage(tuple(nodes), tuple(breaks))
 
 
+def _redacted(nodes: list[Node]) -> set[tuple[str | None, str]]:
+    """Manifest and assertion, by their labels, that intact manifests say were redacted."""
+    urls = [url for node in nodes for url in node.manifest.redacted]
+    return {(manifest_label(url), url.rpartition("/")[2]) for url in urls}
+
+
 def _open(
-    store: Store, ingredient: Ingredient, label: str, findings: Findings, known: KnownIssuers
+    store: Store,
+    ingredient: Ingredient,
+    label: str,
+    findings: Findings,
+    known: KnownIssuers,
+    redacted: Collection[tuple[str | None, str]],
 ) -> tuple[Manifest, Signer] | Break:
     """The ingredient's manifest and signer, where everything about it holds."""
     if label not in store:
@@ -142,8 +154,7 @@ def _open(
     found = [one.code for one in _failures_about(label, findings.deltas) if is_tampering(one.code)]
     if not store.links_match(ingredient):
         found.append("ingredient.manifest.mismatch")
-    if manifest.broken:
-        found.append(manifest.broken[0])
+    found += manifest.faults(redacted)[:1]
     if found:
         return Break(label, f"it was altered ({', '.join(dict.fromkeys(found))})", since=True)
     if not signer.signed:  # an algorithm that is not read here; a wrong signature the library reports

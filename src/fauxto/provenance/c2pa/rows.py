@@ -54,7 +54,7 @@ def tampered_codes(store: Store, findings: Findings) -> list[str]:
         codes.append("claimSignature.missing")
     if not findings.bound:
         codes.append("claim.hardBindings.missing")
-    if store.manifest(store.active).broken:
+    if store.manifest(store.active).faults():
         codes.append("assertion.hashedURI.mismatch")
     return list(dict.fromkeys(codes))
 
@@ -97,7 +97,7 @@ def _chosen(found: Sequence[Signal]) -> list[tuple[Claim, Signal]]:
     """What to report: the best-vouched signal of each kind that adds something.
 
     A change by AI adds nothing to a picture that AI made, unless it is better vouched for. A capture
-    counts only where nothing speaks of AI.
+    counts where nothing speaks of AI, or only what a public sample certificate signed.
     """
     best: dict[str, Signal] = {}
     for one in found:
@@ -109,7 +109,7 @@ def _chosen(found: Sequence[Signal]) -> list[tuple[Claim, Signal]]:
         chosen.append(("ai", made))
     if changed is not None and (made is None or is_stronger(changed.node.worth, made.node.worth)):
         chosen.append(("ai-edited", changed))
-    if "camera" in best and not chosen:
+    if "camera" in best and all(one.node.worth == "weak" for _, one in chosen):
         chosen.append(("camera", best["camera"]))
     return chosen
 

@@ -80,4 +80,5 @@ def _origin(action: Action, component: bool) -> Origin | None:
 
 def declares_synthid(nodes: Iterable[Node]) -> bool:
     """Whether an action says that Google's SynthID watermark was put in; it cannot be read offline."""
-    return any("synthid" in action.description.lower() for node in nodes for action in node.manifest.actions)
+    said = (action.description.lower() for node in nodes for action in node.manifest.actions)
+    return any("applied imperceptible synthid watermark" in description for description in said)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,9 @@ class Manifest:
         actions: all actions, in order.
         ingredients: all ingredients.
         broken: what does not match the claim, for a person; empty where all does.
+        missing: labels of assertions that the claim states and the store lacks. A manifest above may have
+            redacted them; where none did, it is broken.
+        redacted: addresses of the assertions in manifests below that the claim says were redacted.
     """
 
     label: str
@@ -105,6 +108,17 @@ class Manifest:
     actions: tuple[Action, ...]
     ingredients: tuple[Ingredient, ...]
     broken: tuple[str, ...]
+    missing: tuple[str, ...]
+    redacted: tuple[str, ...]
+
+    def faults(self, redacted: Collection[tuple[str | None, str]] = ()) -> list[str]:
+        """What is wrong with it, for a person.
+
+        Args:
+            redacted: manifest and assertion by their labels, as the manifests above say.
+        """
+        gone = [label for label in self.missing if (self.label, label) not in redacted]
+        return [*self.broken, *(f"assertion {label} is missing" for label in gone)]
 
 
 def manifest_label(url: str) -> str | None:
@@ -221,9 +235,10 @@ def _read_manifest(box: Box) -> Manifest:
     claim = _child(box, "c2pa.claim", "c2pa.claim.v2").content(b"cbor")
     fields = _map(claim)
     broken: list[str] = []
+    missing: list[str] = []
     actions: list[Action] = []
     ingredients: list[Ingredient] = []
-    for name, content in _assertions(box, fields, broken):
+    for name, content in _assertions(box, fields, broken, missing):
         if name in _ACTIONS:
             actions.extend(_actions(content))
         else:
@@ -236,11 +251,13 @@ def _read_manifest(box: Box) -> Manifest:
         actions=tuple(actions),
         ingredients=tuple(ingredients),
         broken=tuple(broken),
+        missing=tuple(missing),
+        redacted=tuple(filter(None, map(_text, _list(fields.get("redacted_assertions"))))),
     )
 
 
 def _assertions(
-    box: Box, claim: Mapping[Any, Any], broken: list[str]
+    box: Box, claim: Mapping[Any, Any], broken: list[str], missing: list[str]
 ) -> Iterator[tuple[str, dict[Any, Any]]]:
     """Name and content of the actions and ingredients that the claim states, their hashes compared."""
     store = [child for child in box.children if child.label == "c2pa.assertions"]
@@ -257,6 +274,9 @@ def _assertions(
                 continue
             found = [child for child in boxes if child.label == label]
             outside = manifest_label(link.url) not in (None, box.label)
+            if not found and not outside and name not in _ACTIONS:  # actions must not be redacted
+                missing.append(label)
+                continue
             if outside or len(found) != 1 or not link.matches(found[0]):
                 broken.append(f"assertion {label} is missing or does not have the stated hash")
                 continue

@@ -19,10 +19,10 @@ from fauxto.provenance.generators.settings import (
 )
 from fauxto.provenance.metadata import Metadata
 
-_JOB_ID = re.compile(r"\bJob ID: [0-9a-f]{8}-[0-9a-f-]{20,30}\b", re.IGNORECASE)
+_JOB_ID = re.compile(r"\bJob ID: [0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\s*$", re.IGNORECASE)
 
 # Keyword to recognisers, the first that recognises wins.
-_READERS = {
+READERS = {
     "parameters": (webui_settings,),
     "postprocessing": (webui_postprocessing,),
     "extras": (webui_postprocessing,),
@@ -57,7 +57,7 @@ def png_findings(metadata: Metadata) -> Iterator[tuple[str, Finding, str]]:
     names = {text.keyword: text.text for text in reversed(texts)}  # the first of each keyword
     novelai = names.get("Software", "").strip() == "NovelAI"
     for keyword, text in names.items():
-        found = next((f for read in _READERS.get(keyword, ()) if (f := read(text)) is not None), None)
+        found = next((f for read in READERS.get(keyword, ()) if (f := read(text)) is not None), None)
         if keyword == "parameters" and found is None:
             found = json_settings(text, fooocus="fooocus_scheme" in names)
         elif keyword == "hf-job-id":

@@ -17,9 +17,17 @@ from fauxto.record import Claim, Strength
 _MAX_TEXT = 1 << 20
 _MAX_NODES = 20_000
 _STEPS = re.compile(r"(?:^|\s)Steps: ?\d{1,6},([^\n]{0,2000})")
-_KEYS = re.compile(r"(?:^|, ?) ?(Sampler|CFG scale|Seed|Size|Model hash|Model|Schedule type): ?\S")
+# What every writer of the line names, the numbers as numbers.
+_SETTINGS = (
+    re.compile(r"(?:^|,) ?Sampler: ?[^\s,]"),
+    re.compile(r"(?:^|,) ?CFG scale: ?\d+(?:\.\d+)? ?(?:,|$)"),
+    re.compile(r"(?:^|,) ?Seed: ?-?\d+ ?(?:,|$)"),
+)
+# To the end of the text nothing but names and values; sentences come to an end.
+_PAIRS = re.compile(r"""(?: ?[A-Za-z][\w .()-]{0,60}: ?(?:"[^"]*"|[^,.\n]*(?:\.\w[^,.\n]*)*)(?:,|$))+""")
 _POSTPROCESSING = re.compile(r"(?:^|\n|, ?)Postprocess [a-z ]+: ?\S")
-_SAMPLER = re.compile(r"(?<!re)(?<!up)(?<!down)sampler", re.IGNORECASE)
+_SAMPLER = re.compile(r"(?<!re)(?<!up)(?<!down)sampler(?!.{0,20}select)", re.IGNORECASE)
+_INVOKE_MADE = {"generation_mode", "positive_prompt", "seed", "image"}
 _INVOKE_SAMPLER = re.compile(r"denoise|t2l|text_to_latents|l2l", re.IGNORECASE)
 _EASY_OWN = {"num_inference_steps", "guidance_scale", "use_stable_diffusion_model", "stable_diffusion_model"}
 _EASY = _EASY_OWN | {"prompt", "seed", "sampler_name", "sampler", "use_vae_model"}
@@ -39,16 +47,21 @@ class Finding:
 def webui_settings(text: str) -> Finding | None:
     """The settings line of Stable Diffusion WebUI and the many programs that write the same.
 
-    The line begins with `Steps:` (or follows `Negative prompt:` where line breaks were lost) and names
-    at least two more of its settings.
+    The line begins with `Steps:` and names sampler, guidance and seed. Where line breaks were lost it
+    follows `Negative prompt:`; with more than settings after it, it is weak: people quote such lines.
     """
     text = text[:_MAX_TEXT]
     for match in _STEPS.finditer(text):
         at_line_start = match.start() == 0 or text[match.start()] == "\n" or text[match.start() - 1] == "\n"
+        rest = match.group(1).rstrip()
         if not at_line_start and "Negative prompt:" not in text[: match.start()]:
             continue
-        if len(set(_KEYS.findall(match.group(1)))) >= 2:
-            return Finding("Stable Diffusion WebUI", "Stable Diffusion WebUI generation settings")
+        if not all(setting.search(rest) for setting in _SETTINGS):
+            continue
+        product, what = "Stable Diffusion WebUI", "Stable Diffusion WebUI generation settings"
+        if at_line_start or (not text[match.end() :].strip() and _PAIRS.fullmatch(rest)):
+            return Finding(product, what)
+        return Finding(product, f"{what} within other text, which may quote them", strength="weak")
     return None
 
 
@@ -132,9 +145,11 @@ def old_fooocus(text: str) -> Finding | None:
 def invokeai_metadata(text: str) -> Finding | None:
     """InvokeAI's settings, new (`invokeai_metadata`) and old (`sd-metadata`)."""
     settings = json_object(text)
-    own = {"app_version", "generation_mode", "positive_prompt", "model", "seed", "app_id", "image"}
-    if settings is None or not own & settings.keys():
+    if settings is None or not {"app_version", "app_id", "model", *_INVOKE_MADE} & settings.keys():
         return None
+    if not _INVOKE_MADE & settings.keys():
+        what = "InvokeAI's name and no settings, which processed photographs may carry too"
+        return Finding("InvokeAI", what, "ai-edited", "weak")
     return Finding("InvokeAI", "InvokeAI generation settings")
 
 
