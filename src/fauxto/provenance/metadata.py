@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from fauxto.provenance.containers import Container
 from fauxto.provenance.iim import read_data_sets
 from fauxto.provenance.tiff import Tiff, parse_tiff
-from fauxto.provenance.xmp import MAX_PACKET, XmpError, XmpProperty, read_packet
+
+if TYPE_CHECKING:
+    from fauxto.provenance.xmp import XmpProperty
 
 _IMAGE_DESCRIPTION, _USER_COMMENT = 0x010E, 0x9286
 _MAX_COMMENT = 8 << 20
@@ -56,6 +59,11 @@ class Metadata:
 
     @cached_property
     def _xmp(self) -> tuple[tuple[XmpProperty, ...], tuple[str, ...]]:
+        if not self.container.xmp:
+            return (), ()
+        # Here, as most files hold no packet and need no parser of XML.
+        from fauxto.provenance.xmp import MAX_PACKET, XmpError, read_packet
+
         values: list[XmpProperty] = []
         problems: list[str] = []
         for packet in self.container.xmp:
