@@ -64,6 +64,16 @@ def test_what_nobody_foresaw_is_one_line_and_no_verdict(
     assert words in result.err and len(result.err.splitlines()) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("command", ["models", "info", "--help"])
+def test_an_output_without_room_is_one_line_about_it(command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        run = [sys.executable, "-m", "fauxto", command]
+        done = subprocess.run(run, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
 def test_what_goes_online_is_said_by_trust_update(capsys: pytest.CaptureFixture[str]) -> None:
     said = " ".join(fauxto(capsys, "trust", "update", "--help").out.split())
     named = ("--allow-network", "object store", "Ray cluster", "models import hf:", "data download", "stream")

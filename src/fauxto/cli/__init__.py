@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import io
 import os
@@ -14,6 +15,7 @@ from typing import NoReturn
 
 EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Runtime(str, Enum):
@@ -124,6 +126,8 @@ def _unforeseen(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         name = printable(os.fsdecode(error.filename))
         return f"{name}: {error.strerror}; check the path and who may use it"
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return f"the output cannot be written: {error.strerror}; make room, or send it elsewhere"
     package = f"{Path(__file__).parents[1]}{os.sep}"
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if frame.filename.startswith(package)]

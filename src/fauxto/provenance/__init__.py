@@ -46,8 +46,8 @@ class OpenFile:
         return self.raster.container
 
 
-# What most files have no use for is imported by the first that has: together these readers are a fiftieth of the
-# time of a short scan.
+# What most files have no use for is imported by the first that has: together these readers are a fiftieth
+# of the time of a short scan.
 
 
 def _iptc(file: OpenFile) -> list[Evidence]:

@@ -84,11 +84,12 @@ class Container:
     @property
     def holds_words(self) -> bool:
         """Whether there is anything to read in the places where programs write about a file."""
+        segments = self.jpeg_segments
         return (
             self.exif is not None
             or self.iptc_iim is not None
             or bool(self.xmp or self.png_text or self.comments or self.problems)
-            or any(0xE0 <= marker <= 0xEF and payload[:5] != b"JFIF\0" for marker, payload in self.jpeg_segments)
+            or any(0xE0 <= marker <= 0xEF and payload[:5] != b"JFIF\0" for marker, payload in segments)
             or self._data.endswith(_SAMSUNG_END)
         )
 
