@@ -94,6 +94,10 @@ results: .venv-test/.installed
 	@test -n "$(CLIP)" || echo "results/photo-ablation.csv stays as it is: give CLIP=FILE, the image tower's weights"
 	test -z "$(CLIP)" || .venv-test/bin/python benchmarks/photo_ablation.py $(addprefix --data ,$(PHOTOS)) \
 	  --weights $(CLIP) --work runs/photo-ablation --output results/photo-ablation.csv
+	test -z "$(CLIP)" || .venv-test/bin/python benchmarks/photo_tried.py $(addprefix --data ,$(PHOTOS)) \
+	  --weights $(CLIP) --work runs/photo-ablation   # results/photo-tried.csv; rows that are there stay
+	.venv-test/bin/python benchmarks/thumb_ablation.py --data $(DATA)/cifake/train.parquet --images 20000 \
+	  --epochs 3   # results/thumb-ablation.csv; rows that are there stay
 	test -z "$(RUN)" || cp $(RUN)/metrics.csv results/thumb-log.csv   # of recipes/thumb.yaml, where it was trained
 	cp src/fauxto/models/photo/metrics.json results/photo.json   # measured on held-out origins while training
 	.venv-test/bin/fauxto scan examples/ >results/demo.txt; test $$? -le 1

@@ -10,6 +10,7 @@ end; shipped cards are pinned by hash, so `make pins` comes after.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import re
 import sys
@@ -192,6 +193,23 @@ def int8() -> str:
     ]
     said = f"{found['model']}, {found['validation images']:,} images, {found['cores']} cores"
     return "\n".join([*rows, "", f"{said}; `results/int8.json`."])
+
+
+def thumb_ablation() -> str:
+    """Short runs of the first net's recipe that differ in one choice."""
+    with (ROOT / "results" / "thumb-ablation.csv").open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    rows = [
+        "| choice | parameters | accuracy on validation | with flips | AUROC |",
+        "|---|---|---|---|---|",
+    ]
+    rows += [
+        f"| {row['variant'].replace('-', ' ')} | {int(row['parameters']):,} | {row['val_accuracy']} | "
+        f"{row['with flips']} | {float(row['val_auroc']):.4f} |"
+        for row in table
+    ]
+    sizes = {f"{int(row['images']):,} images, {row['epochs']} epochs, seed {row['seed']}" for row in table}
+    return "\n".join([*rows, "", f"{'; '.join(sorted(sizes))}; `results/thumb-ablation.csv`."])
 
 
 def false_accusations() -> str:
@@ -450,6 +468,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "models": models,
     "thumb": thumb,
+    "thumb-ablation": thumb_ablation,
     "false-accusations": false_accusations,
     "photo": photo_figures.photo,
     "photo-views": photo_figures.photo_views,
@@ -474,7 +493,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "load": load,
     "serve-soak": serve_soak,
 }
-PAGES = ("README.md", "docs/photo.md", "docs/scale.md", "docs/serve.md")
+PAGES = ("README.md", "docs/photo.md", "docs/thumb.md", "docs/scale.md", "docs/serve.md")
 CARDS = "src/fauxto/models/*/MODEL_CARD.md"
 CARD_BLOCKS = {"face": ("On other kinds of faces", "face-sources")}
 """The title and the block that the card of a shipped model gets besides what its training wrote."""

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from fauxto.train.tower.clip import read_tower
+from fauxto.train.tower.clip import Tower, read_tower
 from fauxto.train.tower.export import round_weights
 from fauxto.train.tower.features import compute_views, faster_type
 from fauxto.train.tower.heads import Features, centred, held_out_heads, held_out_logits, origin_weights
@@ -248,7 +248,35 @@ def rows(name: str, logits: Logits, material: Material) -> Iterator[dict[str, An
             yield {"method": name, "seed": material.recipe.seed, "view": view, "origins": part, **rounded}
 
 
-def prepare(arguments: argparse.Namespace) -> Material:
+def store(name: str, logits: Logits, material: Material) -> None:
+    """Write a method's rows behind those that are there."""
+    found = list(rows(name, logits, material))
+    fresh = not RESULTS.exists()
+    with RESULTS.open("a", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, found[0], lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerows(found)
+    print(name, found[0], flush=True)
+
+
+def stored() -> set[str]:
+    """The methods whose rows are there."""
+    if not RESULTS.exists():
+        return set()
+    with RESULTS.open(encoding="utf-8", newline="") as stream:
+        return {row["method"] for row in csv.DictReader(stream)}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What every method needs."""
+    parser.add_argument("--data", type=Path, action="append", required=True)
+    parser.add_argument("--weights", type=Path, required=True, help="of CLIP's image tower")
+    parser.add_argument("--work", type=Path, required=True, help="folder of kept features")
+
+
+def prepare(arguments: argparse.Namespace) -> tuple[Material, Tower]:
+    """The pictures with their features, and the tower that gave them."""
     recipe = load_tower_recipe(RECIPE)
     assert recipe is not None, "recipes/photo.yaml is a tower's recipe"
     tower = read_tower(arguments.weights, recipe.net.depth, recipe.input.side)
@@ -257,34 +285,19 @@ def prepare(arguments: argparse.Namespace) -> Material:
     kind = faster_type(tower, recipe.input.side)
     views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, arguments.work, kind)
     measured = {view: views.measured[view] for view in MEASURED}
-    return Material(
-        recipe, pictures, {"clean": views.clean, "draw": views.draws[0]}, measured, arguments.work
-    )
+    fitted = {"clean": views.clean, "draw": views.draws[0]}
+    return Material(recipe, pictures, fitted, measured, arguments.work), tower
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", default=list(METHODS))
-    parser.add_argument("--data", type=Path, action="append", required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="of CLIP's image tower")
-    parser.add_argument("--work", type=Path, required=True)
+    add_options(parser)
     arguments = parser.parse_args()
-    done = set()
-    if RESULTS.exists():
-        with RESULTS.open(encoding="utf-8", newline="") as stream:
-            done = {row["method"] for row in csv.DictReader(stream)}
-    material = prepare(arguments)
+    material, _ = prepare(arguments)
     for name in arguments.names:
-        if name in done:
-            continue
-        found = list(rows(name, METHODS[name](material), material))
-        fresh = not RESULTS.exists()
-        with RESULTS.open("a", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, found[0], lineterminator="\n")
-            if fresh:
-                writer.writeheader()
-            writer.writerows(found)
-        print(name, found[0])
+        if name not in stored():
+            store(name, METHODS[name](material), material)
 
 
 if __name__ == "__main__":
