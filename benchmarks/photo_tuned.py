@@ -2,10 +2,11 @@
 
     python benchmarks/photo_tuned.py --data photos/wild.parquet ... --weights clip.onnx --work FEATURES
 
-Every picture is seen as it is and in a degraded draw at once, with half of its patches masked; cosine distance
-of the features and symmetric divergence of the scores hold the two views together. The recipe's linear head
-stays as it is. A fifth of the origins is left out at a time; what head and tuned blocks make of them, and
-the mean of both, are rows of results/photo-tried.csv. Tokens take 1.1 GB a view; folds that are done stay.
+Every picture is seen as it is and in a degraded draw at once, with half of its patches masked; the cosine
+distance of the features and a symmetric divergence of the scores hold the two views together. The recipe's
+linear head stays as it is. A fifth of the origins is left out at a time; what head and tuned blocks make of
+them, and the mean of both, are rows of results/photo-tried.csv. Tokens take 1.1 GB a view; folds that are done
+stay.
 """
 
 from __future__ import annotations
