@@ -5,8 +5,8 @@
 Every picture is seen as it is and in a degraded draw at once, with half of its patches masked; the cosine
 distance of the features and a symmetric divergence of the scores hold the two views together. The recipe's
 linear head stays as it is. A fifth of the origins is left out at a time; what head and tuned blocks make of
-them, and the mean of both, are rows of results/photo-tried.csv. Tokens take 1.1 GB a view; folds that are done
-stay.
+them, and the mean of both, are rows of results/photo-tried.csv. Tokens take 1.1 GB a view; what is done
+stays.
 """
 
 from __future__ import annotations
