@@ -46,13 +46,17 @@ Fit = Callable[[Features, NDArray[np.int64], NDArray[np.float32]], Callable[[Fea
 
 @dataclass(frozen=True)
 class Material:
-    """The pictures, their features in the views that are fitted on and in those that are measured."""
+    """The pictures, their features in the views that are fitted on and in those that are measured.
+
+    `published` is the file with the tower's weights, `work` where features are kept.
+    """
 
     recipe: TowerRecipe
     pictures: Pictures
     fitted: dict[str, Features]
     measured: dict[str, Features]
     work: Path
+    published: Path
 
     def seen(self, change: Callable[[str, Features], Features]) -> Material:
         """The same with the features of every view, given with its name, changed."""
@@ -217,8 +221,16 @@ def mean_of_depths(material: Material) -> Logits:
     return found
 
 
+def four_bits(material: Material) -> Logits:
+    """The recipe's head on a tower with weights of four bits, half the size."""
+    net = material.recipe.net.model_copy(update={"bits": 4})
+    recipe = material.recipe.model_copy(update={"net": net})
+    return linear(seen_by(recipe, material.pictures, material.work, material.published)[0])
+
+
 METHODS: dict[str, Callable[[Material], Logits]] = {
     "the recipe's linear head": linear,
+    "the same, weights of four bits": four_bits,
     "a head for each block, mean": mean_of_depths,
     "nearest mean": lambda material: by_folds(material, nearest_mean, centre=True),
     "600 principal components": lambda material: linear(components(material, 600)),
@@ -275,18 +287,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of kept features")
 
 
+def seen_by(recipe: TowerRecipe, pictures: Pictures, work: Path, published: Path) -> tuple[Material, Tower]:
+    """The pictures as a recipe's tower sees them, and that tower."""
+    tower = read_tower(published, recipe.net.depth, recipe.input.side)
+    round_weights(tower, recipe.net.bits)
+    kind = faster_type(tower, recipe.input.side)
+    views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, work, kind)
+    measured = {view: views.measured[view] for view in MEASURED}
+    fitted = {"clean": views.clean, "draw": views.draws[0]}
+    return Material(recipe, pictures, fitted, measured, work, published), tower
+
+
 def prepare(arguments: argparse.Namespace) -> tuple[Material, Tower]:
     """The pictures with their features, and the tower that gave them."""
     recipe = load_tower_recipe(RECIPE)
     assert recipe is not None, "recipes/photo.yaml is a tower's recipe"
-    tower = read_tower(arguments.weights, recipe.net.depth, recipe.input.side)
-    round_weights(tower, recipe.net.bits)
     pictures = load_pictures(arguments.data, recipe.together, recipe.folds)
-    kind = faster_type(tower, recipe.input.side)
-    views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, arguments.work, kind)
-    measured = {view: views.measured[view] for view in MEASURED}
-    fitted = {"clean": views.clean, "draw": views.draws[0]}
-    return Material(recipe, pictures, fitted, measured, arguments.work), tower
+    return seen_by(recipe, pictures, arguments.work, arguments.weights)
 
 
 def main() -> None:
