@@ -304,6 +304,19 @@ def test_a_head_never_sees_the_origin_it_is_measured_on(centre: bool) -> None:
     assert abs(((held_out > 0) == labels).mean() - 0.5) < 0.15
 
 
+def test_labels_of_a_group_have_no_part_in_the_head_that_is_measured_on_it() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(["a", "b", "c"], 60)
+    labels = rng.integers(0, 2, 180)
+    x = rng.normal(size=(180, 400)).astype(np.float32)
+    weights = np.full(180, 1 / 180, np.float32)
+    logits = []
+    for turned in (labels, np.where(groups == "b", 1 - labels, labels)):
+        heads = held_out_heads([x], turned, weights, groups, l2=3e-4)
+        logits.append(held_out_logits(heads, x, groups)[groups == "b"])
+    assert logits[1] == pytest.approx(logits[0], abs=1e-6)
+
+
 def test_a_centred_head_learns_what_differs_within_origins() -> None:
     """Origins with many generated pictures lie far out in one direction, within which nothing differs."""
     rng = np.random.default_rng(0)

@@ -131,7 +131,7 @@ def _fitted(section: GateSection, pictures: Pictures, views: Views, others: Othe
     photographs = {view: held_out_logits(heads, found, folds) for view, found in views.measured.items()}
     real, share = pictures.labels == 0, section.max_turned_away
     threshold = min(float(np.quantile(one[real], share, method="lower")) for one in photographs.values())
-    gate = fit_heads(training, labels, weights[:, None], l2=section.l2, steps=100)[0]
+    gate = fit_heads(training, labels, weights[:, None], l2=section.l2)[0]
     return Gate(gate, threshold, photographs, _kinds(gate, threshold, others, head))
 
 

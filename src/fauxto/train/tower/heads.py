@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from numpy.typing import NDArray
 from torch import Tensor
 
 Features = NDArray[np.float32]
+_TOLERANCE = 5e-4
+"""Of the loss's greatest derivative over the penalty; no slope is then off by more."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +71,18 @@ def fit_heads(
     weights: NDArray[np.float32],
     *,
     l2: float,
-    steps: int = 80,
     groups: NDArray[np.str_] | None = None,
 ) -> list[Head]:
-    """Logistic regressions with L2 penalty by Adam over the whole data, one for each column of weights.
+    """Logistic regressions with L2 penalty, one for each column of weights, to their optimum by L-BFGS.
 
-    All start from one that was fitted on the sum of the columns: leaving a group out changes little.
+    Each starts from nothing: one that started from a fit on all pictures, and stopped short of its optimum,
+    would still know those that it is to be measured on.
 
     Args:
         draws: views of the same pictures in the same order, each (N, D).
         labels: AI-generated = 1, shape (N,).
         weights: of each picture in each regression, (N, G); 0 leaves it out.
         l2: penalty on the squared weights of standardised features, relative to the mean loss.
-        steps: of the optimiser for each column, four times as many for the start; the loss is convex.
         groups: where they are given, (N,), the views are `centred` in them first; a head still judges
             features as they are.
     """
@@ -90,35 +92,32 @@ def fit_heads(
     x = (stacked - mean) / scale
     if groups is not None:
         mean = torch.from_numpy(np.mean([view.mean(0) for view in draws], axis=0))
-    targets = torch.from_numpy(np.tile(labels, len(draws)).astype(np.float32))[:, None]
+    targets = torch.from_numpy(np.tile(labels, len(draws)).astype(np.float32))
     shares = torch.from_numpy(np.tile(weights, (len(draws), 1)))
-    slopes, biases = _descend(
-        x, targets, shares.sum(1, keepdim=True), torch.zeros(x.shape[1], 1), torch.zeros(1), l2, 4 * steps
+    found = (_optimum(x, targets, column, l2) for column in shares.unbind(1))
+    return [Head(mean.numpy(), scale.numpy(), slopes.numpy(), float(bias)) for slopes, bias in found]
+
+
+def _optimum(x: Tensor, targets: Tensor, shares: Tensor, l2: float) -> tuple[Tensor, Tensor]:
+    """Slopes (D,) and bias (1,) at the least loss; the gradient by hand, which spares recording it."""
+    slopes, bias, shares = torch.zeros(x.shape[1]), torch.zeros(1), shares / shares.sum()
+    optimizer = torch.optim.LBFGS(
+        [slopes, bias],
+        max_iter=1000,
+        tolerance_grad=_TOLERANCE * l2,
+        history_size=10,
+        line_search_fn="strong_wolfe",
     )
-    if shares.shape[1] > 1:
-        columns = shares.shape[1]
-        slopes, biases = _descend(
-            x, targets, shares, slopes.repeat(1, columns), biases.repeat(columns), l2, steps
-        )
-    return [
-        Head(mean.numpy(), scale.numpy(), slopes[:, column].numpy().copy(), float(biases[column]))
-        for column in range(slopes.shape[1])
-    ]
 
+    def loss() -> float:
+        logits = x @ slopes + bias
+        errors = (torch.sigmoid(logits) - targets) * shares
+        slopes.grad, bias.grad = x.T @ errors + l2 * slopes, errors.sum()[None]
+        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        return float((losses * shares).sum() + l2 / 2 * (slopes @ slopes))
 
-def _descend(
-    x: Tensor, targets: Tensor, shares: Tensor, slopes: Tensor, biases: Tensor, l2: float, steps: int
-) -> tuple[Tensor, Tensor]:
-    """Adam with a falling rate; the gradient is written by hand, which spares recording it."""
-    shares = shares / shares.sum(0)
-    optimizer = torch.optim.Adam([slopes, biases], lr=0.02, betas=(0.9, 0.99))
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 0.01 * (1 + math.cos(math.pi * step / steps))
-        errors = (torch.sigmoid(x @ slopes + biases) - targets) * shares
-        slopes.grad, biases.grad = x.T @ errors + l2 * slopes, errors.sum(0)
-        optimizer.step()
-    return slopes, biases
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    return slopes, bias
 
 
 def held_out_heads(

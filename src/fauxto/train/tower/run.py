@@ -76,9 +76,7 @@ def run_tower(
         name: held_out_logits(heads, found, pictures.groups) for name, found in views.measured.items()
     }
     groups = pictures.groups if centre else None
-    head = fit_heads(
-        training, pictures.labels, importance[:, None], l2=recipe.head.l2, steps=100, groups=groups
-    )[0]
+    head = fit_heads(training, pictures.labels, importance[:, None], l2=recipe.head.l2, groups=groups)[0]
     gate = fit_gate(recipe, tower, pictures, views, others, output / "features", kind, head)
     return export(recipe, tower, pictures, held_out, head, gate, output)
 
