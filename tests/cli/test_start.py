@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from command import fauxto
 from fauxto.cli import importing
@@ -38,6 +39,20 @@ def test_a_command_looks_for_no_plugins_among_the_installed_distributions() -> N
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "thumb" in done.stdout
+
+
+def test_a_file_that_says_nothing_of_itself_costs_no_readers(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32), "grey").save(tmp_path / "silent.jpg")
+    code = (
+        "import sys\n"
+        "from fauxto.cli import main\n"
+        f"sys.argv = ['fauxto', 'scan', {str(tmp_path / 'silent.jpg')!r}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "readers = ('fauxto.provenance.generators', 'fauxto.provenance.xmp', 'c2pa', 'cryptography')\n"
+        "sys.exit(str([name for name in readers if name in sys.modules] or ''))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "silent.jpg" in done.stdout and "[" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(
