@@ -123,49 +123,56 @@ def photo_aims() -> str:
     return "\n".join(rows)
 
 
+Place = tuple[str, str]
+"""A view and a part of the origins."""
+_RECALL: Place = ("clean", "all")
+
+
+def compared(
+    file: str, key: str, title: str, degraded: dict[Place, str]
+) -> tuple[list[str], list[dict[str, str]]]:
+    """A row for each name under `key`: AUROC of all scores by place, and the recall on clean pictures.
+
+    Args:
+        file: under results/, of one row for each name, view and part of the origins.
+        key: the column with the names.
+        title: of the names' column on the page.
+        degraded: further places, and what the page calls them.
+
+    Returns:
+        The page's lines, and the file's rows.
+    """
+    with (ROOT / "results" / file).open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    clean = [("clean", part) for part in PARTS]
+    heads = [title, *PARTS, "recall at 1 % FPR", *degraded.values()]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name in dict.fromkeys(row[key] for row in table):
+        found = {(row["view"], row["origins"]): row for row in table if row[key] == name}
+        values = [f"{float(found[place]['pooled']):.3f}" for place in (*clean, *degraded)]
+        values.insert(len(clean), percent(float(found[_RECALL]["recall_at_1_percent"])))
+        lines.append(f"| {' | '.join([name, *values])} |")
+    return lines, table
+
+
 def photo_tried() -> str:
     """Other methods on the shipped model's features."""
-    with (ROOT / "results" / "photo-tried.csv").open(encoding="utf-8", newline="") as stream:
-        table = list(csv.DictReader(stream))
-    rows = [
-        "| method | all | no remakes | remakes | recall at 1 % FPR | no remakes, *web* | "
-        "no remakes, *hard* |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name in dict.fromkeys(row["method"] for row in table):
-        found = {(row["view"], row["origins"]): row for row in table if row["method"] == name}
-        places = [("clean", part) for part in PARTS]
-        degraded = [("web", "no remakes"), ("hard", "no remakes")]
-        values = [f"{float(found[place]['pooled']):.3f}" for place in (*places, *degraded)]
-        values.insert(3, percent(float(found["clean", "all"]["recall_at_1_percent"])))
-        rows.append(f"| {name} | " + " | ".join(values) + " |")
+    degraded = {("web", "no remakes"): "no remakes, *web*", ("hard", "no remakes"): "no remakes, *hard*"}
+    lines, table = compared("photo-tried.csv", "method", "method", degraded)
     seeds = ", ".join(sorted({row["seed"] for row in table}))
-    return "\n".join([*rows, "", f"Seed {seeds}; `results/photo-tried.csv`."])
+    return "\n".join([*lines, "", f"Seed {seeds}; `results/photo-tried.csv`."])
 
 
 def photo_ablation() -> str:
     """AUROC of the scores of origins left out, by what differs from the recipe."""
-    with (ROOT / "results" / "photo-ablation.csv").open(encoding="utf-8", newline="") as stream:
-        table = list(csv.DictReader(stream))
-    rows = [
-        "| head | all | no remakes | remakes | recall at 1 % FPR | all, *web* | no remakes, *web* | "
-        "all, *hard* | no remakes, *hard* |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name in dict.fromkeys(row["factor"] for row in table):
-        found = {(row["view"], row["origins"]): row for row in table if row["factor"] == name}
-
-        def pooled(view: str, origins: str, found: dict[Any, dict[str, str]] = found) -> str:
-            return f"{float(found[view, origins]['pooled']):.3f}"
-
-        recall = percent(float(found["clean", "all"]["recall_at_1_percent"]))
-        clean = [pooled("clean", part) for part in ("all", "no remakes", "remakes")]
-        chains = [pooled(view, part) for view in ("web", "hard") for part in ("all", "no remakes")]
-        rows.append(f"| {name} | " + " | ".join([*clean, recall, *chains]) + " |")
+    degraded = {
+        (view, part): f"{part}, *{view}*" for view in ("web", "hard") for part in ("all", "no remakes")
+    }
+    lines, table = compared("photo-ablation.csv", "factor", "head", degraded)
     images = {row["images"] for row in table if row["origins"] == "all"}
     seeds = ", ".join(sorted({row["seed"] for row in table}))
     return "\n".join(
-        [*rows, "", f"{', '.join(sorted(images))} images, seed {seeds}; `results/photo-ablation.csv`."]
+        [*lines, "", f"{', '.join(sorted(images))} images, seed {seeds}; `results/photo-ablation.csv`."]
     )
 
 

@@ -24,7 +24,7 @@ from sklearn.decomposition import PCA
 
 from fauxto.train.tower.clip import Tower, read_tower
 from fauxto.train.tower.export import round_weights
-from fauxto.train.tower.features import compute_views, faster_type
+from fauxto.train.tower.features import View, compute_views, faster_type
 from fauxto.train.tower.heads import Features, centred, held_out_heads, held_out_logits, origin_weights
 from fauxto.train.tower.measure import figures
 from fauxto.train.tower.pictures import Pictures, group_folds, load_pictures
@@ -175,16 +175,20 @@ def components(material: Material, number: int) -> Material:
     return material.seen(lambda _, features: found.transform(features).astype(np.float32))
 
 
-def residuals(material: Material, *, beside: bool) -> Material:
-    """Statistics of residuals in place of the features, or beside them."""
-    views: dict[str, Callable[[int, NDArray[np.uint8]], NDArray[np.uint8]]] = {
+def looked_at(draw: View) -> dict[str, View]:
+    """The views that are fitted on and measured, with a draw of the caller's own."""
+    return {
         "clean": lambda _, pixels: pixels,
-        "draw": _degraded_whole,
+        "draw": draw,
         "web": lambda _, pixels: RUNGS["web"].apply(pixels),
         "hard": lambda _, pixels: RUNGS["hard"].apply(pixels),
     }
+
+
+def residuals(material: Material, *, beside: bool) -> Material:
+    """Statistics of residuals in place of the features, or beside them."""
     found: dict[str, Features] = {}
-    for name, view in views.items():
+    for name, view in looked_at(_degraded_whole).items():
         file = material.work / f"residuals-{name}-{material.pictures.fingerprint}.npy"
         if not file.is_file():
             seen = (view(row, pixels) for row, pixels in enumerate(material.pictures.pixels()))

@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from fauxto.models.preprocess import fit, normalise
 from fauxto.train.blocks import LowRank
 from fauxto.train.tower.clip import WIDTH, Tower, features_of
-from fauxto.train.tower.features import BATCH, View
+from fauxto.train.tower.features import BATCH
 from fauxto.train.tower.heads import Head, fit_heads
 from fauxto.train.tower.pictures import group_folds
-from fauxto.train.tower.views import RUNGS, drawn
-from photo_tried import Logits, Material, add_options, linear, prepare, store
+from fauxto.train.tower.views import Pixels, drawn
+from photo_tried import Logits, Material, add_options, linear, looked_at, prepare, store
 
 _RANK, _RATE, _FOLDS = 8, 2e-4, 5
 _ORIGINS, _OF_EACH = 4, 4  # in a batch, and pictures of each class of an origin
@@ -66,14 +66,12 @@ def kept_tokens(material: Material, tower: Tower, block: int) -> dict[str, NDArr
     """By view, the tokens (N, 197, 768) after a block, in files of the work folder."""
     recipe, pictures = material.recipe, material.pictures
     config, side = recipe.input_config(), recipe.input.side
-    views: dict[str, View] = {
-        "clean": lambda _, pixels: pixels,
-        "draw": lambda row, pixels: drawn(pixels, side, np.random.default_rng([recipe.seed, 0, row])),
-        "web": lambda _, pixels: RUNGS["web"].apply(pixels),
-        "hard": lambda _, pixels: RUNGS["hard"].apply(pixels),
-    }
+
+    def draw(row: int, pixels: Pixels) -> Pixels:  # the first of those that the recipe's head is fitted on
+        return drawn(pixels, side, np.random.default_rng([recipe.seed, 0, row]))
+
     found: dict[str, NDArray[np.float16]] = {}
-    for name, view in views.items():
+    for name, view in looked_at(draw).items():
         file = material.work / f"tokens-{block}-{name}-{pictures.fingerprint}.npy"
         if not file.is_file():
             partly = file.with_suffix(".part")

@@ -33,7 +33,7 @@ _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _C2PA_JUMBF_TYPE = bytes.fromhex("6332706100110010800000aa00389b71")
 _XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
-_SAMSUNG_END = b"SEFT"
+SAMSUNG_END = b"SEFT"  # of the trailer that fauxto.provenance.samsung reads
 _PHOTOSHOP_SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
@@ -90,7 +90,7 @@ class Container:
             or self.iptc_iim is not None
             or bool(self.xmp or self.png_text or self.comments or self.problems)
             or any(0xE0 <= marker <= 0xEF and payload[:5] != b"JFIF\0" for marker, payload in segments)
-            or self._data.endswith(_SAMSUNG_END)
+            or self._data.endswith(SAMSUNG_END)
         )
 
     @cached_property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from fauxto.provenance.containers import Container
+from fauxto.provenance.containers import SAMSUNG_END, Container
 from fauxto.provenance.evidence import excerpt, find_scalars, json_object, plain
 from fauxto.record import Evidence
 
@@ -20,7 +20,7 @@ _MAX_RE_EDIT = 1 << 20
 
 def trailer_blocks(trailer: bytes) -> Iterator[tuple[str, bytes]]:
     """Name and content of each block of a Samsung trailer; nothing where the bytes are not one."""
-    if len(trailer) < 20 or trailer[-4:] != b"SEFT":
+    if len(trailer) < 20 or not trailer.endswith(SAMSUNG_END):
         return
     (length,) = struct.unpack_from("<I", trailer, len(trailer) - 8)
     directory = len(trailer) - 8 - length
@@ -40,7 +40,7 @@ def trailer_blocks(trailer: bytes) -> Iterator[tuple[str, bytes]]:
 
 def read_samsung(data: bytes, container: Container) -> list[Evidence]:
     """Galaxy AI's mark: a non-zero `genAIType` among the photo editor's settings."""
-    if container.kind != "jpeg" or not data.endswith(b"SEFT"):
+    if container.kind != "jpeg" or not data.endswith(SAMSUNG_END):
         return []
     for name, content in trailer_blocks(container.trailer):
         if name != _RE_EDIT or len(content) > _MAX_RE_EDIT:

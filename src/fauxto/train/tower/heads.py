@@ -14,7 +14,7 @@ from torch import Tensor
 
 Features = NDArray[np.float32]
 _TOLERANCE = 5e-4
-"""Of the loss's greatest derivative over the penalty; no slope is then off by more."""
+"""Where a fit stops: the loss's greatest derivative over the penalty, the least curvature."""
 
 
 @dataclass(frozen=True)
