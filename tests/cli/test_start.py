@@ -62,6 +62,7 @@ def test_a_file_that_says_nothing_of_itself_costs_no_readers(tmp_path: Path) -> 
             PermissionError(13, "Permission denied", "/somewhere/a\x1b.png"),
             r"/somewhere/a\x1b.png: Permission denied",
         ),
+        (OSError(5, "Input/output error"), "reading or writing failed: Input/output error; check the disk"),
         (ZeroDivisionError("by nought"), "a defect of fauxto (models/__init__.py, line "),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from fauxto.errors import UsageError
 from fauxto.images import decode
 from fauxto.train.negatives import Photograph
 from fauxto.train.nonphotos import artwork, charts, diagrams, documents, memes, posters, renders, terminals
+from fauxto.train.nonphotos.__main__ import main
 from fauxto.train.nonphotos.make import JPEG_QUALITY, KINDS, LONG_SIDE, encode, make, write
 from fauxto.train.nonphotos.material import Material, Part, font_files, part_of
 from fauxto.train.nonphotos.screenshots import BROWSERS, browser
@@ -122,6 +124,19 @@ def test_a_missing_browser_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="apt-get install chromium"):
         browser()
+
+
+def test_a_missing_program_is_said_before_anything_is_rendered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    output = tmp_path / "nonphotos.parquet"
+    monkeypatch.setattr(
+        sys, "argv", ["nonphotos", "--kinds", "terminal", "diagram", "--count", "1", "--output", str(output)]
+    )
+    with pytest.raises(UsageError, match="apt-get install graphviz"):
+        main()
+    assert not output.exists()
 
 
 def test_the_file_holds_bytes_kind_and_split(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Runtime(str, Enum):
@@ -128,6 +128,8 @@ def _unforeseen(error: Exception) -> str:
         return f"{name}: {error.strerror}; check the path and who may use it"
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return f"the output cannot be written: {error.strerror}; make room, or send it elsewhere"
+    if isinstance(error, OSError) and error.errno == errno.EIO:  # a terminal that went away, a failing disk
+        return f"reading or writing failed: {error.strerror}; check the disk, or where input and output go"
     package = f"{Path(__file__).parents[1]}{os.sep}"
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if frame.filename.startswith(package)]

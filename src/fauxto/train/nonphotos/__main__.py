@@ -9,7 +9,7 @@ from pathlib import Path
 from fauxto.data.loading import load
 from fauxto.errors import FauxtoError
 from fauxto.train.negatives import Photograph
-from fauxto.train.nonphotos.make import FROM_PHOTOGRAPHS, KINDS, NonPhoto, make, write
+from fauxto.train.nonphotos.make import FROM_PHOTOGRAPHS, KINDS, PROGRAMS, NonPhoto, make, write
 
 
 def photographs_of(data: Path) -> list[Photograph]:
@@ -34,6 +34,9 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Render kind after kind; the file is written anew after each, so an end in between loses little."""
     arguments = _arguments()
+    for kind in arguments.kinds:  # now, not after the minutes that the kinds before it take
+        if kind in PROGRAMS:
+            PROGRAMS[kind]()
     photographs = photographs_of(arguments.photographs) if arguments.photographs else []
     pictures: list[NonPhoto] = []
     for kind in arguments.kinds:

@@ -21,16 +21,24 @@ SHAPES = {
 }
 
 
+def layouter() -> str:
+    """Graphviz's command.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    if found := shutil.which("dot"):
+        return found
+    raise UsageError("diagrams need Graphviz: apt-get install graphviz (or leave the kind out by --kinds)")
+
+
 def graph(material: Material) -> Image.Image:
     """A graph of named boxes, laid out by Graphviz.
 
     Raises:
         UsageError: Graphviz is not installed.
     """
-    if shutil.which("dot") is None:
-        raise UsageError(
-            "diagrams need Graphviz: apt-get install graphviz (or leave the kind out by --kinds)"
-        )
+    layouter()
     count = material.whole(5, 22)
     directed = material.chance(0.7)
     arrow = "->" if directed else "--"

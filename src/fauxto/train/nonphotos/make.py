@@ -50,6 +50,8 @@ KINDS: dict[str, Render] = {
     "render": _one_by_one(renders.render),
 }
 FROM_PHOTOGRAPHS = ("meme", "painting", "drawing")
+PROGRAMS: dict[str, Callable[[], str]] = {"screenshot": screenshots.browser, "diagram": diagrams.layouter}
+"""What finds the program that a kind needs; raises UsageError where it is not installed."""
 
 
 @dataclass(frozen=True)
