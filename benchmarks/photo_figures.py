@@ -11,6 +11,7 @@ from results_text import ROOT, percent, read
 # What docs/photo.md calls the views.
 VIEWS = {
     "clean": "as they are",
+    "reencoded": "encoded anew at random",
     "draws": "cut and degraded at random",
     "web": "*web*: JPEG 60",
     "hard": "*hard*: JPEG 40",

@@ -25,7 +25,15 @@ from sklearn.decomposition import PCA
 from fauxto.train.tower.clip import Tower, read_tower
 from fauxto.train.tower.export import round_weights
 from fauxto.train.tower.features import View, compute_views, faster_type
-from fauxto.train.tower.heads import Features, centred, held_out_heads, held_out_logits, origin_weights
+from fauxto.train.tower.heads import (
+    Consistency,
+    Features,
+    centred,
+    fit_heads,
+    held_out_heads,
+    held_out_logits,
+    origin_weights,
+)
 from fauxto.train.tower.measure import figures
 from fauxto.train.tower.pictures import Pictures, group_folds, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe, load_tower_recipe
@@ -37,7 +45,7 @@ from residuals import residual_statistics
 RECIPE = Path(__file__).parents[1] / "recipes" / "photo.yaml"
 RESULTS = Path("results/photo-tried.csv")
 MEASURED = ("clean", "web", "hard")
-_FOLDS = 10
+_FOLDS, _INNER = 10, 5
 
 Logits = dict[str, NDArray[np.float64]]
 Fit = Callable[[Features, NDArray[np.int64], NDArray[np.float32]], Callable[[Features], NDArray[np.float64]]]
@@ -48,12 +56,14 @@ Fit = Callable[[Features, NDArray[np.int64], NDArray[np.float32]], Callable[[Fea
 class Material:
     """The pictures, their features in the views that are fitted on and in those that are measured.
 
-    `published` is the file with the tower's weights, `work` where features are kept.
+    `reencoded` are views that only the recipe's own head is fitted on besides; `published` is the file with
+    the tower's weights, `work` where features are kept.
     """
 
     recipe: TowerRecipe
     pictures: Pictures
     fitted: dict[str, Features]
+    reencoded: tuple[Features, ...]
     measured: dict[str, Features]
     work: Path
     published: Path
@@ -71,17 +81,37 @@ class Material:
         return origin_weights(self.pictures.labels, self.pictures.groups)
 
 
-def linear(material: Material, *, rows: NDArray[np.bool_] | None = None, **changes: Any) -> Logits:
-    """The recipe's own head, fitted on some of the pictures or with something changed."""
+def linear(
+    material: Material, *, weights: NDArray[np.float64 | np.float32] | None = None, **changes: Any
+) -> Logits:
+    """A centred head on two views, pictures weighed otherwise (N,) or with something changed."""
     head, pictures = material.recipe.head, material.pictures
     options = {"l2": head.l2, "centre": head.centred, **changes}
-    weights = material.weights if rows is None else material.weights * rows
+    weights = material.weights if weights is None else weights
     heads = held_out_heads(
         list(material.fitted.values()),
         pictures.labels,
         weights.astype(np.float32),
         pictures.groups,
         **options,
+    )
+    return {view: held_out_logits(heads, found, pictures.groups) for view, found in material.measured.items()}
+
+
+def consistent(material: Material, penalty: float) -> Logits:
+    """The recipe's head, with another penalty on how logits change when a picture is encoded anew."""
+    head, pictures = material.recipe.head, material.pictures
+    clean = material.fitted["clean"]
+    heads = held_out_heads(
+        [*[clean] * head.clean, *material.reencoded, material.fitted["draw"]],
+        pictures.labels,
+        material.weights,
+        pictures.groups,
+        l2=head.l2,
+        centre=head.centred,
+        consistency=Consistency([(clean, other) for other in material.reencoded], penalty)
+        if penalty
+        else None,
     )
     return {view: held_out_logits(heads, found, pictures.groups) for view, found in material.measured.items()}
 
@@ -169,6 +199,21 @@ def small_net(x: Features, labels: NDArray[np.int64], weights: NDArray[np.float3
     return judge
 
 
+def gaussian_ridge(material: Material) -> Logits:
+    """Kernel ridge regression with the Gaussian kernel."""
+    return by_folds(material, ridge(gaussian, 0.3), centre=False)
+
+
+def hidden_units(material: Material) -> Logits:
+    """The small net."""
+    return by_folds(material, small_net, centre=False)
+
+
+def joined(*several: Logits) -> Logits:
+    """The mean of logits, each on the scale of its spread on clean pictures."""
+    return {view: sum(one[view] / one["clean"].std() for one in several) for view in several[0]}
+
+
 def components(material: Material, number: int) -> Material:
     """Features as their first principal components, found without labels on the clean view."""
     found = PCA(number, random_state=0).fit(material.fitted["clean"])
@@ -210,19 +255,51 @@ def some_origins(material: Material, number: int, seed: int) -> Logits:
     pictures = material.pictures
     names = np.unique(pictures.groups[pictures.matched])
     chosen = np.random.default_rng(seed).permutation(names)[:number]
-    return linear(material, rows=np.isin(pictures.groups, chosen))
+    return linear(material, weights=material.weights * np.isin(pictures.groups, chosen))
+
+
+def hard_photographs(material: Material) -> Logits:
+    """Photographs that a first head takes for AI-generated, a tenth of them, weigh threefold in a second.
+
+    A fifth of the origins is left out at a time; what is hard among the others is said by heads that saw
+    neither them nor it.
+    """
+    pictures, weights = material.pictures, material.weights
+    folds = group_folds(pictures.groups, _INNER)
+    pairs = [(outer, inner) for outer in range(_INNER) for inner in range(_INNER) if inner != outer]
+    seen = np.stack([weights * ~np.isin(folds, pair) for pair in pairs], axis=1).astype(np.float32)
+    views, l2 = list(material.fitted.values()), material.recipe.head.l2
+    first = fit_heads(views, pictures.labels, seen, l2=l2, groups=pictures.groups)
+    photographs = pictures.labels == 0
+    second = []
+    for outer in range(_INNER):
+        scores = np.full(len(pictures), -np.inf)
+        for pair, head in zip(pairs, first, strict=True):
+            if pair[0] == outer:
+                rows = photographs & (folds == pair[1])
+                scores[rows] = head.logits(material.fitted["clean"][rows])
+        hard = scores >= np.quantile(scores[np.isfinite(scores)], 0.9)
+        second.append(weights * (folds != outer) * np.where(hard, 3, 1))
+    final = np.stack(second, axis=1).astype(np.float32)
+    heads = fit_heads(views, pictures.labels, final, l2=l2, groups=pictures.groups)
+    judged = {view: np.stack([head.logits(one) for head in heads]) for view, one in material.measured.items()}
+    return {view: logits[folds, np.arange(len(folds))] for view, logits in judged.items()}
+
+
+def unbalanced(material: Material) -> Logits:
+    """The classes weigh alike, and so does every picture of a class, whatever its origin."""
+    labels = material.pictures.labels
+    return linear(material, weights=1 / np.bincount(labels)[labels])
 
 
 def mean_of_depths(material: Material) -> Logits:
-    """A head for each block, and the mean of their logits, each on the scale of its spread."""
-    found: Logits = {view: np.zeros(len(material.pictures)) for view in material.measured}
+    """A head for each block, and the mean of their logits."""
+    several: list[Logits] = []
     blocks = material.recipe.net.blocks
     for block in blocks:
         alone = Factor((block,))
-        logits = linear(material.seen(lambda _, features, alone=alone: read(features, alone, blocks)))  # type: ignore[misc]
-        for view, one in logits.items():
-            found[view] += one / logits["clean"].std()
-    return found
+        several.append(linear(material.seen(lambda _, features, alone=alone: read(features, alone, blocks))))  # type: ignore[misc]
+    return joined(*several)
 
 
 def four_bits(material: Material) -> Logits:
@@ -233,16 +310,26 @@ def four_bits(material: Material) -> Logits:
 
 
 METHODS: dict[str, Callable[[Material], Logits]] = {
-    "the recipe's linear head": linear,
+    "the recipe's head": lambda material: consistent(material, material.recipe.head.consistency),
+    **{
+        f"consistency {penalty:g}": lambda material, penalty=penalty: consistent(material, penalty)  # type: ignore[misc]
+        for penalty in (0, 0.01, 0.1)
+    },
+    "no views encoded anew": linear,
     "the same, weights of four bits": four_bits,
     "a head for each block, mean": mean_of_depths,
+    "pictures weighed alike": unbalanced,
+    "hard photographs weighed threefold": hard_photographs,
     "nearest mean": lambda material: by_folds(material, nearest_mean, centre=True),
     "600 principal components": lambda material: linear(components(material, 600)),
     "kernel ridge, linear": lambda material: by_folds(
         material, ridge(lambda a, b: a @ b.T / a.shape[1], 1.0), centre=True
     ),
-    "kernel ridge, Gaussian": lambda material: by_folds(material, ridge(gaussian, 0.3), centre=False),
-    "64 hidden units": lambda material: by_folds(material, small_net, centre=False),
+    "kernel ridge, Gaussian": gaussian_ridge,
+    "64 hidden units": hidden_units,
+    "linear head, kernel ridge and hidden units, mean": lambda material: joined(
+        linear(material), gaussian_ridge(material), hidden_units(material)
+    ),
     "residual statistics alone": lambda material: linear(residuals(material, beside=False)),
     "residual statistics beside": lambda material: linear(residuals(material, beside=True)),
     **{
@@ -299,7 +386,7 @@ def seen_by(recipe: TowerRecipe, pictures: Pictures, work: Path, published: Path
     views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, work, kind)
     measured = {view: views.measured[view] for view in MEASURED}
     fitted = {"clean": views.clean, "draw": views.draws[0]}
-    return Material(recipe, pictures, fitted, measured, work, published), tower
+    return Material(recipe, pictures, fitted, tuple(views.reencoded), measured, work, published), tower
 
 
 def prepare(arguments: argparse.Namespace) -> tuple[Material, Tower]:

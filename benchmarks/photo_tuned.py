@@ -1,18 +1,21 @@
 """The last blocks of the photo model's tower, tuned at low rank on the tokens before them.
 
-    python benchmarks/photo_tuned.py --data photos/wild.parquet ... --weights clip.onnx --work FEATURES
+    python benchmarks/photo_tuned.py --data photos/wild.parquet ... --weights clip.onnx --work FEATURES \\
+        [--attention]
 
 Every picture is seen as it is and in a degraded draw at once, with half of its patches masked; the cosine
 distance of the features and a symmetric divergence of the scores hold the two views together. The recipe's
-linear head stays as it is. A fifth of the origins is left out at a time; what head and tuned blocks make of
-them, and the mean of both, are rows of results/photo-tried.csv. Tokens take 1.1 GB a view; what is done
-stays.
+linear head stays as it is. With --attention the blocks stay as well, and what is learnt is which patches
+count: a query for each block in place of the mean. A fifth of the origins is left out at a time; what is made
+of them, and its mean with the linear head, are rows of results/photo-tried.csv. Tokens take 1.1 GB a view;
+what is done stays.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import math
 from itertools import islice
 
 import numpy as np
@@ -30,21 +33,23 @@ from fauxto.train.tower.pictures import group_folds
 from fauxto.train.tower.views import Pixels, drawn
 from photo_tried import Logits, Material, add_options, linear, looked_at, prepare, store
 
-_RANK, _RATE, _FOLDS = 8, 2e-4, 5
+_RANK, _FOLDS = 8, 5
+_RATE, _QUERY_RATE = 2e-4, 1e-2
 _ORIGINS, _OF_EACH = 4, 4  # in a batch, and pictures of each class of an origin
 
 
 class Tuned(nn.Module):
-    """Blocks after the kept tokens with low-rank matrices beside their own, and a head that stays."""
+    """Blocks after the kept tokens, and a head that stays; low-rank matrices or queries are learnt."""
 
     mean: Tensor
     scale: Tensor
     slopes: Tensor
 
-    def __init__(self, tower: Tower, first: int, head: Head) -> None:
+    def __init__(self, tower: Tower, first: int, head: Head, *, attention: bool) -> None:
         super().__init__()
         self.blocks = tower.blocks[first:]
-        for block in self.blocks:
+        self.queries = nn.Parameter(torch.zeros(len(self.blocks) + 1, WIDTH)) if attention else None
+        for block in self.blocks if not attention else ():
             for name, layer in list(block.named_children()):
                 if isinstance(layer, nn.Linear):
                     setattr(block, name, LowRank(layer, _RANK))
@@ -58,8 +63,21 @@ class Tuned(nn.Module):
         read = [tokens]
         for block in self.blocks:
             read.append(block(read[-1]))
-        features = (features_of(read, patch_means=True) - self.mean) / self.scale
+        found = features_of(read, patch_means=True) if self.queries is None else self._attended(read)
+        features = (found - self.mean) / self.scale
         return features, features @ self.slopes + self.bias
+
+    def _attended(self, read: list[Tensor]) -> Tensor:
+        """As `features_of`, patches weighed by their likeness to a query; a query of zeros is the mean."""
+        assert self.queries is not None, "only asked for where there are queries"
+        middles = self.mean.chunk(2)[1].chunk(len(read))
+        scales = self.scale.chunk(2)[1].chunk(len(read))
+        pooled = []
+        for tokens, query, middle, scale in zip(read, self.queries, middles, scales, strict=True):
+            patches = tokens[:, 1:]
+            likeness = ((patches - middle) / scale) @ query / math.sqrt(WIDTH)
+            pooled.append((likeness.softmax(1)[:, :, None] * patches).sum(1))
+        return torch.cat([tokens[:, 0] for tokens in read] + pooled, dim=1)
 
 
 def kept_tokens(material: Material, tower: Tower, block: int) -> dict[str, NDArray[np.float16]]:
@@ -121,13 +139,14 @@ def tune(
     kept: NDArray[np.bool_],
     passes: float,
 ) -> None:
-    """Train the low-rank matrices on the pictures that are kept."""
+    """Train what is learnt on the pictures that are kept."""
     torch.manual_seed(material.recipe.seed)
     rng = np.random.default_rng(material.recipe.seed)
-    optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], _RATE, weight_decay=0.01)
+    rate = _RATE if net.queries is None else _QUERY_RATE
+    optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], rate, weight_decay=0.01)
     labels = torch.from_numpy(material.pictures.labels.astype(np.float32))
     plan = batches(material, kept, passes)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=len(plan) + 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=len(plan) + 1)
     for step, rows in enumerate(plan):
         optimizer.zero_grad()
         (clean, first), (drawn_, second) = (
@@ -160,31 +179,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add_options(parser)
     parser.add_argument("--passes", type=float, default=1.0)
+    parser.add_argument("--attention", action="store_true", help="queries in place of low rank")
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(_FOLDS)))
     arguments = parser.parse_args()
     material, tower = prepare(arguments)
     pictures, first = material.pictures, material.recipe.net.blocks[0]
     tokens = kept_tokens(material, tower, first)
-    folds = group_folds(pictures.groups, _FOLDS)
+    folds, what = group_folds(pictures.groups, _FOLDS), "attention" if arguments.attention else "tuned"
     found = {view: np.zeros(len(pictures)) for view in material.measured}
     for fold in arguments.folds:
-        file = material.work / f"tuned-{arguments.passes:g}-{fold}.npy"
+        file = material.work / f"{what}-{arguments.passes:g}-{fold}.npy"
         rows = np.flatnonzero((folds == fold) & pictures.matched)
         if not file.is_file():
             kept = (folds != fold) | (pictures.groups == "")
             weights = (material.weights * kept)[:, None]
             views, l2 = list(material.fitted.values()), material.recipe.head.l2
             (head,) = fit_heads(views, pictures.labels, weights, l2=l2, groups=pictures.groups)
-            net = Tuned(copy.deepcopy(tower), first, head)
+            net = Tuned(copy.deepcopy(tower), first, head, attention=arguments.attention)
             tune(net, material, tokens, kept, arguments.passes)
             np.save(file, np.stack([judged(net.eval(), tokens[view], rows) for view in found]))
         for view, logits in zip(found, np.load(file), strict=True):
             found[view][rows] = logits
     if len(arguments.folds) == _FOLDS:
-        store(f"blocks tuned at low rank, passes: {arguments.passes:g}", found, material)
+        name = "attention to patches" if arguments.attention else "blocks tuned at low rank"
+        store(f"{name}, passes: {arguments.passes:g}", found, material)
         alone = linear(material)
         mean: Logits = {view: logits + alone[view] for view, logits in found.items()}
-        store(f"the same, mean with the linear head, passes: {arguments.passes:g}", mean, material)
+        store(f"{name}, mean with the linear head, passes: {arguments.passes:g}", mean, material)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from fauxto.models import load_bundle
 from fauxto.train.run import Options, run
 from fauxto.train.tower.clip import read_tower
 from fauxto.train.tower.export import int4, int8, restored
-from fauxto.train.tower.heads import fit_heads, held_out_heads, held_out_logits, origin_weights
+from fauxto.train.tower.heads import Consistency, fit_heads, held_out_heads, held_out_logits, origin_weights
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
 from fauxto.train.tower.verdicts import Judged, choose_thresholds, verdict_figures
@@ -127,7 +127,8 @@ def faces_section() -> dict[str, object]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a gate."""
     folder = tmp_path_factory.mktemp("tower")
-    written = recipe(folder / "recipe.yaml", gate={"l2": 0.001, "max_turned_away": 0.1})
+    head = {"draws": 1, "reencoded": 1, "l2": 0.01, "consistency": 0.001}
+    written = recipe(folder / "recipe.yaml", head=head, gate={"l2": 0.001, "max_turned_away": 0.1})
     options = Options(
         weights=tower_weights(folder / "clip.safetensors"), others=others(folder / "others.parquet")
     )
@@ -158,9 +159,9 @@ def test_what_is_no_photograph_gets_no_score(finished: Path) -> None:
 
 def test_a_degraded_photograph_is_still_one(finished: Path) -> None:
     metrics = json.loads((finished / "bundle" / "metrics.json").read_text())["gate"]
-    assert set(metrics["photographs turned away"]) == {"clean", "draws", "web", "hard"}
+    assert set(metrics["photographs turned away"]) == {"clean", "reencoded", "draws", "web", "hard"}
     assert max(metrics["photographs turned away"].values()) <= 0.1
-    assert set(metrics["kinds"]) == {"clean", "draws"}
+    assert set(metrics["kinds"]) == {"clean", "reencoded", "draws"}
     assert metrics["kinds"]["clean"]["chart"] == {"pictures": 4, "let through": 0.0, "called ai": 0.0}
     detector = Detector(finished / "bundle")
     rng = np.random.default_rng(4)
@@ -338,6 +339,39 @@ def test_a_centred_head_learns_what_differs_within_origins() -> None:
     assert abs(np.mean(middles)) < 0.2, "the head judges features as they are"
 
 
+def two_views(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, groups and two views: the first column tells most and does not outlive the second view."""
+    groups, labels = np.repeat(["a", "b", "c"], 100), np.tile([0, 1], 150)
+    first = rng.normal(size=(300, 6)).astype(np.float32)
+    first[:, :2] += np.stack([3 * labels, labels], axis=1)
+    second = first.copy()
+    second[:, 0] += rng.normal(scale=3, size=300)
+    return labels, groups, first, second
+
+
+def test_a_consistent_head_trusts_what_outlives_another_encoding() -> None:
+    labels, groups, first, second = two_views(np.random.default_rng(0))
+    weights, changes = origin_weights(labels, groups)[:, None], {}
+    for penalty in (0.0, 1e-6, 0.3):
+        pairs = Consistency([(first, second)], penalty) if penalty else None
+        (head,) = fit_heads([first], labels, weights, l2=1e-3, consistency=pairs)
+        changes[penalty] = np.abs(head.logits(first) - head.logits(second)).mean() / head.logits(first).std()
+    assert changes[1e-6] == pytest.approx(changes[0.0], rel=1e-2)
+    assert changes[0.3] < changes[0.0] / 2
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+def test_changes_of_a_group_have_no_part_in_the_head_that_is_measured_on_it(left_out: bool) -> None:
+    labels, groups, first, second = two_views(np.random.default_rng(1))
+    weights, logits = origin_weights(labels, groups), []
+    for factor in (1, 20):
+        other = np.where((groups == "b")[:, None], first + factor * (second - first), second)
+        pairs = Consistency([(first, other)], 0.3)
+        heads = held_out_heads([first], labels, weights, groups, l2=1e-3, consistency=pairs)
+        logits.append(heads["b" if left_out else "a"].logits(first))
+    assert np.allclose(logits[0], logits[1], atol=0.01) == left_out
+
+
 def test_both_classes_and_all_origins_weigh_alike() -> None:
     labels, origins = np.array([0] * 90 + [1] * 10), np.array(["a"] * 50 + ["b"] * 40 + ["a"] * 10)
     weights = origin_weights(labels, origins)
@@ -361,8 +395,12 @@ def test_options_that_would_be_ignored_are_errors(finished: Path, tmp_path: Path
     ):
         with pytest.raises(UsageError, match=word):
             run(plain, data, tmp_path / "out", options)
-    for section in ({"rungs": ["blurry"]}, {"bundle": {**faces_section(), "flip_average": True}}):
-        with pytest.raises(UsageError, match=r"no such degradation|not for a tower"):
+    for section in (
+        {"rungs": ["blurry"]},
+        {"bundle": {**faces_section(), "flip_average": True}},
+        {"head": {"consistency": 0.1}},
+    ):
+        with pytest.raises(UsageError, match=r"no such degradation|not for a tower|set reencoded as well"):
             run(recipe(tmp_path / "r.yaml", **section), data, tmp_path / "out", Options(weights=weights))
     gated = recipe(tmp_path / "gated.yaml", gate={})
     with pytest.raises(UsageError, match="--others"):

@@ -19,7 +19,7 @@ from fauxto.models.preprocess import fit, normalise
 from fauxto.train.tower.clip import WIDTH, Tower
 from fauxto.train.tower.heads import Features
 from fauxto.train.tower.recipe import TowerRecipe, TowerSection
-from fauxto.train.tower.views import RUNGS, Pixels, drawn, loosely_cropped
+from fauxto.train.tower.views import RUNGS, Pixels, drawn, loosely_cropped, reencoded
 
 BATCH = 32
 View = Callable[[int, Pixels], Pixels]
@@ -28,17 +28,23 @@ View = Callable[[int, Pixels], Pixels]
 
 @dataclass(frozen=True)
 class Views:
-    """Features (N, D) of every picture: clean, in draws and loose crops, and on each rung of degradation."""
+    """Features (N, D) of every picture: clean, encoded anew, in draws and loose crops, and on each rung."""
 
     clean: Features
+    reencoded: list[Features]
     draws: list[Features]
     loose: list[Features]
     rungs: dict[str, Features]
 
     @property
+    def fitted(self) -> list[Features]:
+        """One of each view that a head sees of a photograph as a whole or in part."""
+        return [self.clean, *self.reencoded, *self.draws]
+
+    @property
     def measured(self) -> dict[str, Features]:
         """The views that figures are given of; one draw and one loose crop stand for all."""
-        several = {"loose": self.loose, "draws": self.draws}
+        several = {"loose": self.loose, "reencoded": self.reencoded, "draws": self.draws}
         return {"clean": self.clean, **{k: found[0] for k, found in several.items() if found}, **self.rungs}
 
 
@@ -63,7 +69,7 @@ def compute_views(
         kind: what is computed in.
         rungs: whether the recipe's degradations are looked at too.
     """
-    config, side, seed = recipe.input_config(), recipe.input.side, recipe.seed
+    config, side, seed, head = recipe.input_config(), recipe.input.side, recipe.seed, recipe.head
 
     def features(name: str, view: View) -> Features:
         file = cache / f"{name}-{mark}-{recipe.net.mark}.npy"
@@ -71,14 +77,19 @@ def compute_views(
 
     return Views(
         features("clean", lambda _, pixels: pixels),
-        [features(f"draw-{seed}-{k}", partial(_draw, seed, k, side)) for k in range(recipe.head.draws)],
-        [features(f"loose-{seed}-{k}", partial(_loose, seed, k)) for k in range(recipe.head.loose)],
+        [features(f"reencoded-{seed}-{k}", partial(_reencoded, seed, k)) for k in range(head.reencoded)],
+        [features(f"draw-{seed}-{k}", partial(_draw, seed, k, side)) for k in range(head.draws)],
+        [features(f"loose-{seed}-{k}", partial(_loose, seed, k)) for k in range(head.loose)],
         {name: features(name, partial(_degraded, RUNGS[name])) for name in recipe.rungs if rungs},
     )
 
 
 def _draw(seed: int, number: int, side: int, position: int, pixels: Pixels) -> Pixels:
     return drawn(pixels, side, np.random.default_rng([seed, number, position]))
+
+
+def _reencoded(seed: int, number: int, position: int, pixels: Pixels) -> Pixels:
+    return reencoded(pixels, np.random.default_rng([seed, 2000 + number, position]))
 
 
 def _loose(seed: int, number: int, position: int, pixels: Pixels) -> Pixels:

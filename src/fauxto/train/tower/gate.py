@@ -120,7 +120,7 @@ def load_others(recipe: TowerRecipe, tower: Tower, file: Path, cache: Path, kind
 def _fitted(section: GateSection, pictures: Pictures, views: Views, others: Others, head: Head) -> Gate:
     taught = ~others.test
     number, wrong = len(pictures), int(taught.sum())
-    pairs = zip([views.clean, *views.draws], [others.views.clean, *others.views.draws], strict=True)
+    pairs = zip(views.fitted, others.views.fitted, strict=True)
     training = [np.concatenate([found, no_photographs[taught]]) for found, no_photographs in pairs]
     labels = np.concatenate([np.ones(number, np.int64), np.zeros(wrong, np.int64)])
     weights = np.where(labels == 1, 0.5 / number, 0.5 / max(1, wrong)).astype(np.float32)

@@ -48,16 +48,26 @@ class TowerSection(Section):
 class HeadSection(Section):
     """The linear head: the views it is fitted on, and the penalty `l2`.
 
-    Of every picture the clean view `clean` times, `draws` degraded ones, and `loose` ones, in which an
-    aligned face is cropped as loosely as faces are found. A `centred` head learns from how the classes differ
-    within an origin, and not from how origins differ.
+    Of every picture the clean view `clean` times, `reencoded` ones that are encoded anew, `draws` that are
+    degraded and cut, and `loose` ones, in which an aligned face is cropped as loosely as faces are found. A
+    `centred` head learns from how the classes differ within an origin, and not from how origins differ.
+    `consistency` is the penalty on the squared change of the logit between the clean view and one that was
+    encoded anew.
     """
 
     clean: int = Field(default=1, ge=1)
+    reencoded: int = Field(default=0, ge=0)
     draws: int = Field(default=3, ge=0)
     loose: int = Field(default=0, ge=0)
     l2: float = Field(default=0.1, gt=0)
     centred: bool = False
+    consistency: float = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _comparable(self) -> HeadSection:
+        if self.consistency and not self.reencoded:
+            raise ValueError("consistency compares with views that are encoded anew: set reencoded as well")
+        return self
 
 
 class GateSection(Section):
@@ -90,7 +100,7 @@ class TowerRecipe(Section):
     folds: int | None = Field(default=None, ge=2)
     together: tuple[tuple[str, ...], ...] = ()
     remakes: tuple[str, ...] = ()
-    promised: tuple[Literal["clean", "loose", "draws"], ...] = ("clean", "loose")
+    promised: tuple[Literal["clean", "reencoded", "loose", "draws"], ...] = ("clean", "loose")
     max_group_fpr: Share = 0.03
     group_size: int = Field(default=100, ge=1)
     bundle: BundleSection

@@ -27,9 +27,16 @@ from fauxto.train.card import model_card
 from fauxto.train.export import golden
 from fauxto.train.tower.clip import Tower, read_tower
 from fauxto.train.tower.export import HeadedTower, round_weights, write_onnx
-from fauxto.train.tower.features import compute_views, faster_type
+from fauxto.train.tower.features import Views, compute_views, faster_type
 from fauxto.train.tower.gate import Gate, fit_gate
-from fauxto.train.tower.heads import Head, fit_heads, held_out_heads, held_out_logits, origin_weights
+from fauxto.train.tower.heads import (
+    Consistency,
+    Head,
+    fit_heads,
+    held_out_heads,
+    held_out_logits,
+    origin_weights,
+)
 from fauxto.train.tower.measure import figures, group_aurocs, large_groups, shape_aurocs
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
@@ -66,19 +73,33 @@ def run_tower(
     pictures = load_pictures(data, recipe.together, recipe.folds)
     kind = faster_type(tower, recipe.input.side)
     views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, output / "features", kind)
-    importance = origin_weights(pictures.labels, pictures.groups)
-    training = [views.clean] * recipe.head.clean + views.draws + views.loose
-    centre = recipe.head.centred
-    heads = held_out_heads(
-        training, pictures.labels, importance, pictures.groups, l2=recipe.head.l2, centre=centre
-    )
+    heads, head = fit_all(recipe, pictures, views)
     held_out = {
         name: held_out_logits(heads, found, pictures.groups) for name, found in views.measured.items()
     }
-    groups = pictures.groups if centre else None
-    head = fit_heads(training, pictures.labels, importance[:, None], l2=recipe.head.l2, groups=groups)[0]
     gate = fit_gate(recipe, tower, pictures, views, others, output / "features", kind, head)
     return export(recipe, tower, pictures, held_out, head, gate, output)
+
+
+def fit_all(recipe: TowerRecipe, pictures: Pictures, views: Views) -> tuple[dict[str, Head], Head]:
+    """The heads that leave a group out, by group, and the one of all pictures."""
+    section, labels, groups = recipe.head, pictures.labels, pictures.groups
+    weights = origin_weights(labels, groups)
+    training = [views.clean] * (section.clean - 1) + views.fitted + views.loose
+    pairs = [(views.clean, other) for other in views.reencoded]
+    consistency = Consistency(pairs, section.consistency) if section.consistency else None
+    heads = held_out_heads(
+        training, labels, weights, groups, l2=section.l2, centre=section.centred, consistency=consistency
+    )
+    (head,) = fit_heads(
+        training,
+        labels,
+        weights[:, None],
+        l2=section.l2,
+        groups=groups if section.centred else None,
+        consistency=consistency,
+    )
+    return heads, head
 
 
 def export(
@@ -134,8 +155,14 @@ def export(
 
 def _chosen_on(recipe: TowerRecipe) -> str:
     """The promised views, for a person."""
-    names = {"clean": "as they are", "loose": "loosely cropped", "draws": "degraded at random"}
-    drawn = {"clean": True, "loose": recipe.head.loose > 0, "draws": recipe.head.draws > 0}
+    head = recipe.head
+    names = {
+        "clean": "as they are",
+        "reencoded": "encoded anew",
+        "loose": "loosely cropped",
+        "draws": "degraded at random",
+    }
+    drawn = {"clean": 1, "reencoded": head.reencoded, "loose": head.loose, "draws": head.draws}
     views = ", ".join(names[view] for view in recipe.promised if drawn[view])
     return f"photographs of {held_out_name(recipe)} ({views})"
 
@@ -200,7 +227,7 @@ def _write_held_out(
         pictures.groups.tolist(),
         pictures.sources.tolist(),
         pictures.labels.tolist(),
-        scores.round(6).tolist(),
+        scores.tolist(),  # as exact as the threshold, which lies just above one of them
         *(logits.round(5).tolist() for logits in held_out.values()),
         strict=True,
     )

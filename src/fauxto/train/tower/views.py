@@ -47,6 +47,11 @@ def drawn(pixels: Pixels, side: int, rng: Generator) -> Pixels:
     return np.asarray(cropped.resize((side, side), resampling))
 
 
+def reencoded(pixels: Pixels, rng: Generator) -> Pixels:
+    """The same picture as another program might keep it: JPEG or WebP of some quality."""
+    return np.asarray(_reencoded(Image.fromarray(pixels), rng))
+
+
 def loosely_cropped(pixels: Pixels, rng: Generator) -> Pixels:
     """An aligned face as it looks once it was found in a larger picture: `fauxto.models.faces` in use.
 

@@ -1,0 +1,137 @@
+"""What other sights of a picture are worth to the photo model: native crops, and a larger square.
+
+    python benchmarks/photo_sight.py --data photos/wild.parquet ... --weights clip.onnx --work FEATURES [NAME]
+
+The recipe's tower sees a picture's centre square at 224 px. Here it also sees a crop of 224 px that keeps
+the picture's own pixels, and the square at 336 px with interpolated positions; linear heads read either
+alone, beside what the recipe's head reads, or their logits are joined. Origins, penalty and yardstick are the
+recipe's. Every method writes its rows of results/photo-tried.csv; one that is there is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from fauxto.train.tower.clip import read_tower
+from fauxto.train.tower.export import round_weights
+from fauxto.train.tower.features import View, cached_features, faster_type
+from fauxto.train.tower.heads import Features
+from fauxto.train.tower.views import RUNGS, Generator, Pixels, degrade, drawn
+from photo_ablation import Factor, read
+from photo_tried import Logits, Material, add_options, joined, linear, prepare, store, stored
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How a picture is seen.
+
+    Attributes:
+        name: of its files.
+        side: of the square that the tower gets.
+        blocks: that are kept.
+        native: whether it is a crop that keeps the picture's own pixels.
+    """
+
+    name: str
+    side: int
+    blocks: tuple[int, ...]
+    native: bool
+
+    def views(self, seed: int) -> dict[str, View]:
+        """What is fitted on (clean, draw) and what is measured besides."""
+
+        def draw(row: int, pixels: Pixels) -> Pixels:
+            rng = np.random.default_rng([seed, 0, row])
+            if not self.native:
+                return drawn(pixels, self.side, rng)
+            return cut(np.asarray(degrade(Image.fromarray(pixels), rng)), self.side, rng)
+
+        def seen(pixels: Pixels) -> Pixels:
+            return cut(pixels, self.side) if self.native else pixels
+
+        return {
+            "clean": lambda _, pixels: seen(pixels),
+            "draw": draw,
+            "web": lambda _, pixels: seen(RUNGS["web"].apply(pixels)),
+            "hard": lambda _, pixels: seen(RUNGS["hard"].apply(pixels)),
+        }
+
+
+NATIVE = Sight("native", 224, (2, 3, 4, 5, 6, 7, 8), native=True)
+LARGE = Sight("large", 336, (5, 6, 7, 8), native=False)
+
+
+def cut(pixels: Pixels, side: int, rng: Generator | None = None) -> Pixels:
+    """A square of at most `side` pixels out of (H, W, 3): its centre, or anywhere."""
+    height, width = pixels.shape[:2]
+    part = min(side, height, width)
+    room = np.array([height - part, width - part])
+    top, left = room // 2 if rng is None else rng.integers(room + 1)
+    return pixels[top : top + part, left : left + part]
+
+
+def features(material: Material, sight: Sight, names: Sequence[str]) -> dict[str, Features]:
+    """What the tower gives of views of every picture, from the work folder where it lies there."""
+    recipe, pictures = material.recipe, material.pictures
+    net = recipe.net.model_copy(update={"blocks": sight.blocks})
+    config = recipe.input_config().model_copy(update={"side": sight.side})
+    tower = read_tower(material.published, net.depth, sight.side)
+    round_weights(tower, net.bits)
+    kind, views = faster_type(tower, sight.side), sight.views(recipe.seed)
+    found = {}
+    for name in names:
+        file = material.work / f"{sight.name}-{name}-{pictures.fingerprint}-{net.mark}.npy"
+        found[name] = cached_features(file, tower, pictures.pixels(), views[name], config, net, kind)
+    return found
+
+
+def seen_so(material: Material, sight: Sight, blocks: tuple[int, ...], *, beside: bool = False) -> Material:
+    """The pictures seen so, at some of the blocks, instead of or beside what the recipe's head reads."""
+    found = features(material, sight, list(dict.fromkeys([*material.fitted, *material.measured])))
+    chosen = {view: read(one, Factor(blocks), sight.blocks) for view, one in found.items()}
+    if not beside:
+        return material.seen(lambda view, _: chosen[view])
+    return material.seen(lambda view, whole: np.concatenate([whole, chosen[view]], axis=1))
+
+
+EARLY, MIDDLE = (2, 3, 4, 5), (5, 6, 7, 8)
+METHODS: dict[str, Callable[[Material], Logits]] = {
+    "native crop, blocks 2-5": lambda material: linear(seen_so(material, NATIVE, EARLY)),
+    "native crop, blocks 5-8": lambda material: linear(seen_so(material, NATIVE, MIDDLE)),
+    "native crop, blocks 5-8, beside the whole": lambda material: linear(
+        seen_so(material, NATIVE, MIDDLE, beside=True)
+    ),
+    "native crop, blocks 5-8, and the whole, mean": lambda material: joined(
+        linear(material), linear(seen_so(material, NATIVE, MIDDLE))
+    ),
+    "native crop, blocks 2-5, and the whole, mean": lambda material: joined(
+        linear(material), linear(seen_so(material, NATIVE, EARLY))
+    ),
+    "square of 336 px": lambda material: linear(seen_so(material, LARGE, MIDDLE)),
+    "squares of 224 and 336 px, mean": lambda material: joined(
+        linear(material), linear(seen_so(material, LARGE, MIDDLE))
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", default=list(METHODS))
+    add_options(parser)
+    parser.add_argument("--clean-only", action="store_true", help="no web and hard chains")
+    arguments = parser.parse_args()
+    material, _ = prepare(arguments)
+    if arguments.clean_only:
+        material = replace(material, measured={"clean": material.measured["clean"]})
+    for name in arguments.names:
+        if name not in stored():
+            store(name, METHODS[name](material), material)
+
+
+if __name__ == "__main__":
+    main()
