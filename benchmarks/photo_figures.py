@@ -150,7 +150,9 @@ def compared(
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name in dict.fromkeys(row[key] for row in table):
         found = {(row["view"], row["origins"]): row for row in table if row[key] == name}
-        values = [f"{float(found[place]['pooled']):.3f}" for place in (*clean, *degraded)]
+        values = [
+            f"{float(found[place]['pooled']):.3f}" if place in found else "" for place in (*clean, *degraded)
+        ]
         values.insert(len(clean), percent(float(found[_RECALL]["recall_at_1_percent"])))
         lines.append(f"| {' | '.join([name, *values])} |")
     return lines, table
