@@ -21,9 +21,9 @@ from fauxto.train.tower.clip import read_tower
 from fauxto.train.tower.export import round_weights
 from fauxto.train.tower.features import View, cached_features, faster_type
 from fauxto.train.tower.heads import Features
-from fauxto.train.tower.views import RUNGS, Generator, Pixels, degrade, drawn
+from fauxto.train.tower.views import Generator, Pixels, degrade, drawn
 from photo_ablation import Factor, read
-from photo_tried import Logits, Material, add_options, joined, linear, prepare, store, stored
+from photo_tried import Logits, Material, add_options, joined, linear, looked_at, prepare, store, stored
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,11 @@ class Sight:
                 return drawn(pixels, self.side, rng)
             return cut(np.asarray(degrade(Image.fromarray(pixels), rng)), self.side, rng)
 
-        def seen(pixels: Pixels) -> Pixels:
-            return cut(pixels, self.side) if self.native else pixels
+        whole = looked_at(draw)
+        return {name: self._centre(view) for name, view in whole.items()} | {"draw": draw}
 
-        return {
-            "clean": lambda _, pixels: seen(pixels),
-            "draw": draw,
-            "web": lambda _, pixels: seen(RUNGS["web"].apply(pixels)),
-            "hard": lambda _, pixels: seen(RUNGS["hard"].apply(pixels)),
-        }
+    def _centre(self, view: View) -> View:
+        return (lambda row, pixels: cut(view(row, pixels), self.side)) if self.native else view
 
 
 NATIVE = Sight("native", 224, (2, 3, 4, 5, 6, 7, 8), native=True)

@@ -143,6 +143,7 @@ class _Basis:
         squares: of the axes' lengths, (D,).
         changes: of every picture between its views, in these axes, (P, N, D) for P pairs.
         l2: the ridge's penalty.
+        consistency: its penalty.
     """
 
     axes: Tensor
