@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from fauxto import Detector, Limits, Record
 
@@ -52,6 +52,20 @@ def test_outside_the_domain_there_is_no_score(detector: Detector, size: tuple[in
     assert f"{size[0]}x{size[1]}" in record.reason
 
 
+def test_a_page_of_text_is_no_photograph() -> None:
+    """By the models that come with fauxto, chosen by itself."""
+    page = Image.new("RGB", (900, 1200), "white")
+    draw = ImageDraw.Draw(page)
+    for line in range(48):
+        words = "Minutes of the meeting of the harbour committee, item " * 2
+        draw.text((60, 40 + 24 * line), f"{line + 1}. {words}", fill="black", font=ImageFont.load_default(15))
+    buffer = io.BytesIO()
+    page.save(buffer, "JPEG", quality=87)
+    record = Detector().scan(buffer.getvalue())
+    assert (record.status, record.verdict, record.score) == ("ok", "uncertain", None)
+    assert "not a photograph" in record.reason
+
+
 def test_unreadable_input_is_a_record_without_verdict(detector: Detector, tmp_path: Path) -> None:
     record = detector.scan(tmp_path / "absent.jpg")
     assert (record.status, record.verdict, record.score) == ("error", None, None)
@@ -64,6 +78,26 @@ def test_unreadable_input_is_a_record_without_verdict(detector: Detector, tmp_pa
 def test_wrong_type_raises(detector: Detector, wrong: object) -> None:
     with pytest.raises(TypeError):
         detector.scan(wrong)
+
+
+def test_a_file_opened_as_text_and_a_single_path_for_many_are_refused(
+    detector: Detector, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(0))
+    with (
+        (tmp_path / "a.png").open(encoding="utf-8") as text,
+        pytest.raises(TypeError, match="binary mode"),
+    ):
+        detector.scan(text)
+    for one in (str(tmp_path / "a.png"), tmp_path / "a.png", encoded(0)):
+        with pytest.raises(TypeError, match="in a list"):
+            next(detector.scan_many(one))
+
+
+def test_models_that_have_to_be_asked_for_are_not_named_as_if_they_judged_by_themselves() -> None:
+    record = Detector().scan(encoded(128, (100, 100)))
+    assert record.verdict == "uncertain" and "photo is for" in record.reason
+    assert "face" not in record.reason
 
 
 def test_one_bad_input_does_not_stop_the_rest(detector: Detector) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from fauxto.record import ErrorInfo, Evidence, ImageInfo, ModelRef, Record
 
 __version__ = "0.1.0"
+
+# onnxruntime reports its use to its makers, with a number for this user that it keeps at home. It looks here
+# when it is first imported, so this has to come before anything of ours. Who wants that can set it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Detector": "fauxto.detector",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import PurePath
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -128,8 +129,11 @@ class Detector:
         """Judge images as they come, in order, `batch_size` at a time.
 
         Raises:
-            TypeError: as `scan`, when the iteration reaches that input.
+            TypeError: as `scan`, when the iteration reaches the batch of that input; or a single path, which
+                would be taken letter by letter.
         """
+        if isinstance(sources, (str, bytes, PurePath)):
+            raise TypeError("scan_many takes several images, not one; give them in a list, or use scan")
         remaining = iter(sources)
         while chunk := list(islice(remaining, batch_size)):
             yield from self.judge([self.prepare(source) for source in chunk])
@@ -253,9 +257,15 @@ class Detector:
             )
         size, domains = (
             f"{item.image.width}x{item.image.height}",
-            "; ".join(map(_domain, self.configs.values())),
+            "; ".join(map(_domain, self._asked)),
         )
         return f"no model here is made for an image of {size} pixels ({domains or 'none is installed'})"
+
+    @property
+    def _asked(self) -> list[BundleConfig]:
+        """The models that would have judged an image of another size: by `auto` not those to be asked for."""
+        configs = list(self.configs.values())
+        return configs if len(configs) == 1 else [one for one in configs if one.domain.automatic]
 
     @property
     def configs(self) -> dict[str, BundleConfig]:

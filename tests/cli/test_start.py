@@ -26,6 +26,60 @@ def test_the_garbage_collector_is_back_after_imports_that_fail_too() -> None:
     assert gc.isenabled()
 
 
+CLOSED = (
+    "import os, sys; os.close({}); os.execv(sys.executable, [sys.executable, '-m', 'fauxto', *sys.argv[1:]])"
+)
+
+
+def without(descriptor: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`fauxto ARGUMENTS...` with one of its standard streams closed."""
+    command = [sys.executable, "-c", CLOSED.format(descriptor), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_a_closed_stream_is_neither_a_traceback_nor_a_verdict(tmp_path: Path) -> None:
+    picture, output = EXAMPLES / "astronaut-32.jpg", tmp_path / "records.jsonl"
+    silent = without(1, "scan", picture)
+    assert silent.returncode == 2 and "it is closed" in silent.stderr
+    assert "Traceback" not in silent.stderr
+    for command in (["--version"], ["models"], ["inspect", picture]):
+        assert without(1, *command).returncode == 2
+    for descriptor in (1, 2):  # the records go into a file, so nothing is lost
+        done = without(descriptor, "scan", picture, "--output", output, "--format", "jsonl")
+        assert done.returncode == 0 and "Traceback" not in done.stderr
+        assert len(output.read_text().splitlines()) == 1, descriptor
+    for command in ("scan", "inspect"):
+        done = without(0, command, "-")
+        assert done.returncode == 2 and "defect" not in done.stderr
+
+
+def test_nothing_is_kept_at_home_and_no_use_is_reported(tmp_path: Path) -> None:
+    """By itself onnxruntime reports its use, with a number for this user that it keeps at home."""
+    switch = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    environment = {k: v for k, v in os.environ.items() if k not in switch} | {"HOME": str(tmp_path)}
+    pictures = [EXAMPLES / "astronaut-32.jpg"] * 3
+    command = [sys.executable, "-m", "fauxto", "scan", *map(str, pictures), "--format", "jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert len(done.stdout.splitlines()) == 3
+    code = "from fauxto import Detector; import onnxruntime, os; Detector(); print(os.environ['{}'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(switch[0])], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.strip() == "1", done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_for_heatmaps_is_tried_before_the_first_image(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    result = fauxto(
+        capsys, "scan", EXAMPLES, "--heatmap", tmp_path / "file", "--output", tmp_path / "records.json"
+    )
+    assert result.code == 2 and "--heatmap" in result.err
+    assert not (tmp_path / "records.json").exists()
+
+
 def test_a_command_looks_for_no_plugins_among_the_installed_distributions() -> None:
     code = (
         "import importlib.metadata as metadata, sys\n"

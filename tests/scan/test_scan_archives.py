@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from command import fauxto
@@ -262,6 +263,32 @@ def test_a_tar_that_breaks_off_between_members_is_an_error(
     harmed = pack(harm(data, at_header(data, 3)))
     assert opened(tmp_path / "a.tar", harmed) == ["0.png", "1.png", "2.png", "corrupt"]
     assert opened(tmp_path / "a.tar", start=4) == []
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tar.bz2", "a.tar.xz"])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("harm", ["cut", "flipped"])
+def test_compression_that_breaks_within_a_member_ends_its_archive_and_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    bright_bundle: Path,
+    name: str,
+    share: float,
+    harm: str,
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 60_000), dtype=np.uint8)
+    data = PACKERS[name]({f"{index}.png": png(255) + one.tobytes() for index, one in enumerate(noise)})
+    at = int(len(data) * share)
+    harmed = data[:at] if harm == "cut" else damage(data, at, bytes(value ^ 0xFF for value in data[at:][:8]))
+    (tmp_path / name).write_bytes(harmed)
+    (tmp_path / "sound.png").write_bytes(png(0))
+    result = fauxto(
+        capsys, "scan", tmp_path / name, tmp_path / "sound.png", "--model", bright_bundle, "--format", "jsonl"
+    )
+    assert result.code == 2 and "Aborted" not in result.err and "defect" not in result.err
+    *members, sound = lines(result.out)
+    assert sound["verdict"] == "no-sign"
+    assert members[-1]["status"] == "error"
 
 
 def test_a_tar_may_end_with_one_block_of_zeros_or_many(tmp_path: Path) -> None:

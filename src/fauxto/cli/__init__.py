@@ -16,6 +16,7 @@ from typing import NoReturn
 EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = errno.EBADF
 
 
 class Runtime(str, Enum):
@@ -56,6 +57,7 @@ def entry() -> NoReturn:
 
 def main() -> None:
     """Run `fauxto`; every expected failure is one line on standard error and exit code 2."""
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to end
         sys.stdout.reconfigure(errors="backslashreplace")
     # No plugin of pydantic has a part here, and looking for one reads every installed distribution.
@@ -64,6 +66,20 @@ def main() -> None:
         _guarded()
     except OSError:  # nobody reads, or there is no room for a last word
         _end_unheard()
+
+
+def _open_closed_streams() -> None:
+    """Give standard streams that the caller closed an end: nothing to read, and nowhere to write records.
+
+    Otherwise the next file that is opened takes their number, and what is said goes into it.
+    """
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_RDONLY, "w"),  # records that nobody can get are a failure, as for `ls >&-`
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
 
 
 def _guarded() -> None:
@@ -100,6 +116,10 @@ def _run(app: Callable[[], object]) -> None:
         # Typer makes exit code 1 of it before anybody else can see it: that is the code for images by AI.
         if isinstance(end.__context__, BrokenPipeError):
             raise end.__context__ from None
+        # So it does of an end of file that nobody has caught, by way of an exception of its own.
+        cause = None if end.__context__ is None else end.__context__.__cause__
+        if isinstance(cause, EOFError):
+            raise cause from None
         sys.stdout.flush()
         raise
 
@@ -128,6 +148,8 @@ def _unforeseen(error: Exception) -> str:
         return f"{name}: {error.strerror}; check the path and who may use it"
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return f"the output cannot be written: {error.strerror}; make room, or send it elsewhere"
+    if isinstance(error, OSError) and error.errno == _CLOSED:
+        return "standard output is closed; leave it open, or name a file by --output"
     if isinstance(error, OSError) and error.errno == errno.EIO:  # a terminal that went away, a failing disk
         return f"reading or writing failed: {error.strerror}; check the disk, or where input and output go"
     package = f"{Path(__file__).parents[1]}{os.sep}"

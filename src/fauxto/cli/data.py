@@ -86,7 +86,7 @@ def stream(
 
     with _progress(images) as progress:
         found = fetch(name.value, images, output, seed=seed, progress=progress)
-    typer.echo(f"{found['real']} real, {found['fake']} AI-generated: {printable(str(output))}")
+    typer.echo(f"{found['real']} photographs, {found['fake']} AI-generated: {printable(str(output))}")
     typer.echo(f"licence: {PUBLISHED[name.value].licence}", err=True)
 
 

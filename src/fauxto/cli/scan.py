@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -125,8 +126,10 @@ def scan(
         Path | None,
         typer.Option(metavar="FILE.html", help="Also write one self-contained HTML page of all results."),
     ] = None,
-    max_pixels: Annotated[int, typer.Option(help="Refuse larger images, before decoding.")] = 100_000_000,
-    max_bytes: Annotated[int, typer.Option(help="Refuse larger files.")] = 100_000_000,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Refuse larger images, before decoding.")
+    ] = 100_000_000,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Refuse larger files.")] = 100_000_000,
     trust_list: Annotated[
         Path | None,
         typer.Option(metavar="PEM", help="Certificates to trust as signers of Content Credentials."),
@@ -244,6 +247,8 @@ def _check(request: Request) -> None:
             "--unordered is for one stream of records; parts in --output DIR are in order, which is how "
             "--resume knows what is left; leave out one of them"
         )
+    if request.heatmap is not None:
+        _make_folder(request.heatmap)
     if request.report is not None and request.into_folder:
         raise UsageError("--report shows the results of one run; leave out --output DIR")
     if request.report is not None and request.output is not None and _one_file(request):
@@ -252,6 +257,22 @@ def _check(request: Request) -> None:
         raise UsageError("--output DIR takes --format jsonl or parquet")
     if request.into_folder and "-" in request.paths:
         raise UsageError("standard input cannot be read again; with --output DIR name files or folders")
+
+
+def _make_folder(heatmaps: Path) -> None:
+    """Find out now, not after the first images."""
+    from fauxto.errors import UsageError
+    from fauxto.images import printable
+
+    name = printable(str(heatmaps))
+    try:
+        heatmaps.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{name}: no folder for heatmaps can be made there ({error.strerror}); name another by --heatmap"
+        ) from error
+    if not os.access(heatmaps, os.W_OK):
+        raise UsageError(f"{name}: heatmaps cannot be written there; name another folder by --heatmap")
 
 
 def _detector(request: Request) -> Detector:
@@ -325,7 +346,8 @@ def _writing(request: Request) -> Iterator[None]:
         raise
     except OSError as error:
         where = request.output or "standard output"
-        raise UsageError(f"{where}: cannot be written ({error.strerror or error}); make room") from error
+        remedy = "it is closed; name a file by --output" if error.errno == errno.EBADF else "make room"
+        raise UsageError(f"{where}: cannot be written ({error.strerror or error}); {remedy}") from error
 
 
 @contextmanager

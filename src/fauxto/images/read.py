@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -154,6 +155,8 @@ def read_stream(stream: BinaryIO, *, name: str, limits: Limits = _DEFAULT_LIMITS
         InputError: `unreadable`, `empty` or `too-large`.
         TypeError: the file object gives text.
     """
+    if isinstance(stream, io.TextIOBase):  # before it decodes, which an image's bytes may defeat
+        raise TypeError(f"{printable(name)}: open the file in binary mode to read an image from it")
     parts: list[bytes] = []
     left = limits.max_bytes + 1
     try:

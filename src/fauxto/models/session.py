@@ -71,6 +71,7 @@ def open_session(
         check_graph(model)
     import onnxruntime as ort
 
+    ort.disable_telemetry_events()  # for who has imported it before fauxto could say so (fauxto/__init__.py)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1

@@ -137,8 +137,12 @@ def _read(archive: tarfile.TarFile, header: tarfile.TarInfo, limits: Limits) -> 
     file = archive.extractfile(header)
     try:
         data = b"" if file is None else file.read()
-    except tarfile.ReadError:
+    except (tarfile.ReadError, EOFError):
         raise cut from None
+    except (zlib.error, lzma.LZMAError, OSError) as error:
+        raise RefusedError(
+            "corrupt", f"the archive is damaged within it ({error}); copy or download the archive again"
+        ) from error
     if len(data) < header.size:
         raise cut
     if not data:
