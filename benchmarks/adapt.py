@@ -27,8 +27,8 @@ from sklearn.preprocessing import StandardScaler
 from fauxto.adapt.addition import Features, Labels, Numbers
 from fauxto.adapt.run import Described, describe, fit_addition
 from fauxto.data import load
+from fauxto.data.dataset import origin_of
 from fauxto.models import find_bundle, load_bundle
-from fauxto.train.negatives import origin_of
 
 MAX_FPR = 0.01
 

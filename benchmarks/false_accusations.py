@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fauxto.data import Dataset, fingerprint, load
+from fauxto.data.dataset import origin_of
 from fauxto.models import Bundle, find_bundle, load_bundle
 from fauxto.train.graphics import KINDS, draw_graphic
-from fauxto.train.negatives import SHRUNK_FILTERS, SHRUNK_SIDES, origin_of, part_of, shrink
+from fauxto.train.negatives import SHRUNK_FILTERS, SHRUNK_SIDES, part_of, shrink
 
 SEED = 77
 

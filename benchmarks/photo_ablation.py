@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fauxto.train.tower.clip import WIDTH, Tower, read_tower
-from fauxto.train.tower.export import round_weights
+from fauxto.train.tower.clip import WIDTH, Tower
+from fauxto.train.tower.export import rounded_tower
 from fauxto.train.tower.features import compute_views, faster_type
-from fauxto.train.tower.heads import Features, held_out_heads, held_out_logits, origin_weights
+from fauxto.train.tower.heads import Features, leave_out, origin_weights
 from fauxto.train.tower.measure import figures
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe, load_tower_recipe
@@ -89,12 +89,12 @@ def rows(
     training = [chosen["clean"]] * factor.clean + [chosen["draw"]] * factor.draws
     training += [chosen[rung] for rung in RUNGS if factor.rungs]
     weights = origin_weights(pictures.labels, pictures.groups)
-    heads = held_out_heads(
+    heads = leave_out(
         training, pictures.labels, weights, pictures.groups, l2=factor.l2, centre=factor.centred
     )
     found = []
     for view in ("clean", *RUNGS):
-        logits = held_out_logits(heads, chosen[view], pictures.groups)
+        logits = heads.logits(chosen[view], pictures.groups)
         for part, values in figures(pictures, logits, remakes).items():
             rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}
             found.append({"factor": name, "seed": seed, "view": view, "origins": part, **rounded})
@@ -128,8 +128,7 @@ def main() -> None:
     arguments = parser.parse_args()
     recipe = load_tower_recipe(RECIPE)
     assert recipe is not None, "recipes/photo.yaml is a tower's recipe"
-    tower = read_tower(arguments.weights, READ[-1], recipe.input.side)
-    round_weights(tower, BITS)
+    tower = rounded_tower(arguments.weights, READ[-1], recipe.input.side, BITS)
     pictures = load_pictures(arguments.data, recipe.together, recipe.folds)
     remakes = remake_rows(pictures, recipe.remakes)
     found: list[dict[str, Any]] = []

@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from fauxto.train.tower.clip import read_tower
-from fauxto.train.tower.export import round_weights
+from fauxto.train.tower.export import rounded_tower
 from fauxto.train.tower.features import View, cached_features, faster_type
 from fauxto.train.tower.heads import Features
 from fauxto.train.tower.views import Generator, Pixels, degrade, drawn
@@ -76,8 +75,7 @@ def features(material: Material, sight: Sight, names: Sequence[str]) -> dict[str
     recipe, pictures = material.recipe, material.pictures
     net = recipe.net.model_copy(update={"blocks": sight.blocks})
     config = recipe.input_config().model_copy(update={"side": sight.side})
-    tower = read_tower(material.published, net.depth, sight.side)
-    round_weights(tower, net.bits)
+    tower = rounded_tower(material.published, net.depth, sight.side, net.bits)
     kind, views = faster_type(tower, sight.side), sight.views(recipe.seed)
     found = {}
     for name in names:

@@ -22,21 +22,21 @@ import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from fauxto.train.tower.clip import Tower, read_tower
-from fauxto.train.tower.export import round_weights
-from fauxto.train.tower.features import View, compute_views, faster_type
+from fauxto.train.tower.clip import Tower
+from fauxto.train.tower.export import rounded_tower
+from fauxto.train.tower.features import View, Views, compute_views, faster_type
 from fauxto.train.tower.heads import (
-    Consistency,
     Features,
+    LeftOut,
     centred,
     fit_heads,
-    held_out_heads,
-    held_out_logits,
+    leave_out,
     origin_weights,
 )
 from fauxto.train.tower.measure import figures
 from fauxto.train.tower.pictures import Pictures, group_folds, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe, load_tower_recipe
+from fauxto.train.tower.run import fit_all
 from fauxto.train.tower.verdicts import remake_rows
 from fauxto.train.tower.views import RUNGS, degrade
 from photo_ablation import Factor, read
@@ -56,14 +56,12 @@ Fit = Callable[[Features, NDArray[np.int64], NDArray[np.float32]], Callable[[Fea
 class Material:
     """The pictures, their features in the views that are fitted on and in those that are measured.
 
-    `reencoded` are views that only the recipe's own head is fitted on besides; `published` is the file with
-    the tower's weights, `work` where features are kept.
+    `published` is the file with the tower's weights, `work` where features are kept.
     """
 
     recipe: TowerRecipe
     pictures: Pictures
     fitted: dict[str, Features]
-    reencoded: tuple[Features, ...]
     measured: dict[str, Features]
     work: Path
     published: Path
@@ -88,32 +86,27 @@ def linear(
     head, pictures = material.recipe.head, material.pictures
     options = {"l2": head.l2, "centre": head.centred, **changes}
     weights = material.weights if weights is None else weights
-    heads = held_out_heads(
+    heads = leave_out(
         list(material.fitted.values()),
         pictures.labels,
         weights.astype(np.float32),
         pictures.groups,
         **options,
     )
-    return {view: held_out_logits(heads, found, pictures.groups) for view, found in material.measured.items()}
+    return judged_by(heads, material)
+
+
+def judged_by(heads: LeftOut, material: Material) -> Logits:
+    """What heads that never saw a picture's origin say of it in every measured view."""
+    return {view: heads.logits(found, material.pictures.groups) for view, found in material.measured.items()}
 
 
 def consistent(material: Material, penalty: float) -> Logits:
     """The recipe's head, with another penalty on how logits change when a picture is encoded anew."""
-    head, pictures = material.recipe.head, material.pictures
-    clean = material.fitted["clean"]
-    heads = held_out_heads(
-        [*[clean] * head.clean, *material.reencoded, material.fitted["draw"]],
-        pictures.labels,
-        material.weights,
-        pictures.groups,
-        l2=head.l2,
-        centre=head.centred,
-        consistency=Consistency([(clean, other) for other in material.reencoded], penalty)
-        if penalty
-        else None,
-    )
-    return {view: held_out_logits(heads, found, pictures.groups) for view, found in material.measured.items()}
+    changed = material.recipe.head.model_copy(update={"consistency": penalty})
+    recipe = material.recipe.model_copy(update={"head": changed, "rungs": []})
+    views, _ = views_by(recipe, material.pictures, material.work, material.published)
+    return judged_by(fit_all(recipe, material.pictures, views), material)
 
 
 def by_folds(material: Material, fit: Fit, *, centre: bool) -> Logits:
@@ -258,12 +251,14 @@ def some_origins(material: Material, number: int, seed: int) -> Logits:
     return linear(material, weights=material.weights * np.isin(pictures.groups, chosen))
 
 
-def by_fifths(material: Material, weights: NDArray[np.float64 | np.float32] | None = None) -> Logits:
-    """The head on two views with a fifth of the origins left out at a time, weights (N, 5) for each fifth."""
+def by_parts(
+    material: Material, number: int, weights: NDArray[np.float64 | np.float32] | None = None
+) -> Logits:
+    """The head on two views with a part of the origins left out at a time, weights (N, parts) for each."""
     pictures = material.pictures
-    folds = group_folds(pictures.groups, _INNER)
+    parts = group_folds(pictures.groups, number)
     if weights is None:
-        weights = material.weights[:, None] * (folds[:, None] != np.arange(_INNER))
+        weights = material.weights[:, None] * (parts[:, None] != np.arange(number))
     heads = fit_heads(
         list(material.fitted.values()),
         pictures.labels,
@@ -272,7 +267,7 @@ def by_fifths(material: Material, weights: NDArray[np.float64 | np.float32] | No
         groups=pictures.groups,
     )
     judged = {view: np.stack([head.logits(one) for head in heads]) for view, one in material.measured.items()}
-    return {view: logits[folds, np.arange(len(folds))] for view, logits in judged.items()}
+    return {view: logits[parts, np.arange(len(parts))] for view, logits in judged.items()}
 
 
 def hard_photographs(material: Material) -> Logits:
@@ -297,7 +292,7 @@ def hard_photographs(material: Material) -> Logits:
                 scores[rows] = head.logits(material.fitted["clean"][rows])
         hard = scores >= np.quantile(scores[np.isfinite(scores)], 0.9)
         second.append(weights * (folds != outer) * np.where(hard, 3, 1))
-    return by_fifths(material, np.stack(second, axis=1))
+    return by_parts(material, _INNER, np.stack(second, axis=1))
 
 
 def unbalanced(material: Material) -> Logits:
@@ -330,7 +325,8 @@ METHODS: dict[str, Callable[[Material], Logits]] = {
         for penalty in (0, 0.01, 0.1)
     },
     "no views encoded anew": linear,
-    "a fifth of the origins left out at a time": by_fifths,
+    "a tenth of the origins left out at a time": lambda material: by_parts(material, _FOLDS),
+    "a fifth of the origins left out at a time": lambda material: by_parts(material, _INNER),
     "weights of four bits": four_bits,
     "a head for each block, mean": mean_of_depths,
     "pictures weighed alike": unbalanced,
@@ -393,15 +389,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of kept features")
 
 
-def seen_by(recipe: TowerRecipe, pictures: Pictures, work: Path, published: Path) -> tuple[Material, Tower]:
-    """The pictures as a recipe's tower sees them, and that tower."""
-    tower = read_tower(published, recipe.net.depth, recipe.input.side)
-    round_weights(tower, recipe.net.bits)
+def views_by(recipe: TowerRecipe, pictures: Pictures, work: Path, published: Path) -> tuple[Views, Tower]:
+    """All views that a recipe names of the pictures, and the tower that sees them."""
+    tower = rounded_tower(published, recipe.net.depth, recipe.input.side, recipe.net.bits)
     kind = faster_type(tower, recipe.input.side)
-    views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, work, kind)
+    return compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, work, kind), tower
+
+
+def seen_by(recipe: TowerRecipe, pictures: Pictures, work: Path, published: Path) -> tuple[Material, Tower]:
+    """The pictures as a recipe's tower sees them, in the views of this page only, and that tower."""
+    head = recipe.head.model_copy(update={"reencoded": 0, "consistency": 0})
+    few = recipe.model_copy(update={"rungs": [view for view in MEASURED if view in RUNGS], "head": head})
+    views, tower = views_by(few, pictures, work, published)
     measured = {view: views.measured[view] for view in MEASURED}
     fitted = {"clean": views.clean, "draw": views.draws[0]}
-    return Material(recipe, pictures, fitted, tuple(views.reencoded), measured, work, published), tower
+    return Material(recipe, pictures, fitted, measured, work, published), tower
 
 
 def prepare(arguments: argparse.Namespace) -> tuple[Material, Tower]:

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from fauxto.models.preprocess import fit, normalise
 from fauxto.train.blocks import LowRank
 from fauxto.train.tower.clip import WIDTH, Tower, features_of
-from fauxto.train.tower.features import BATCH
+from fauxto.train.tower.features import BATCH, faster_type
 from fauxto.train.tower.heads import Head, fit_heads
 from fauxto.train.tower.pictures import group_folds
 from fauxto.train.tower.views import Pixels, drawn
@@ -39,14 +39,18 @@ _ORIGINS, _OF_EACH = 4, 4  # in a batch, and pictures of each class of an origin
 
 
 class Tuned(nn.Module):
-    """Blocks after the kept tokens, and a head that stays; low-rank matrices or queries are learnt."""
+    """Blocks after the kept tokens, and a head that stays; low-rank matrices or queries are learnt.
+
+    `kind` is what the blocks compute in.
+    """
 
     mean: Tensor
     scale: Tensor
     slopes: Tensor
 
-    def __init__(self, tower: Tower, first: int, head: Head, *, attention: bool) -> None:
+    def __init__(self, tower: Tower, first: int, head: Head, *, attention: bool, kind: torch.dtype) -> None:
         super().__init__()
+        self.kind = kind
         self.blocks = tower.blocks[first:]
         self.queries = nn.Parameter(torch.zeros(len(self.blocks) + 1, WIDTH)) if attention else None
         for block in self.blocks if not attention else ():
@@ -62,7 +66,9 @@ class Tuned(nn.Module):
         """Tokens (N, T, 768) to standardised features (N, D) and logits (N,)."""
         read = [tokens]
         for block in self.blocks:
-            read.append(block(read[-1]))
+            with torch.autocast("cpu", self.kind, enabled=self.kind != torch.float32):
+                after = block(read[-1])
+            read.append(after.float())
         found = features_of(read, patch_means=True) if self.queries is None else self._attended(read)
         features = (found - self.mean) / self.scale
         return features, features @ self.slopes + self.bias
@@ -80,9 +86,11 @@ class Tuned(nn.Module):
         return torch.cat([tokens[:, 0] for tokens in read] + pooled, dim=1)
 
 
-def kept_tokens(material: Material, tower: Tower, block: int) -> dict[str, NDArray[np.float16]]:
+def kept_tokens(
+    material: Material, tower: Tower, block: int, kind: torch.dtype
+) -> dict[str, NDArray[np.float16]]:
     """By view, the tokens (N, 197, 768) after a block, in files of the work folder."""
-    recipe, pictures = material.recipe, material.pictures
+    recipe, pictures, net = material.recipe, material.pictures, copy.deepcopy(tower).to(kind)
     config, side = recipe.input_config(), recipe.input.side
 
     def draw(row: int, pixels: Pixels) -> Pixels:  # the first of those that the recipe's head is fitted on
@@ -99,7 +107,7 @@ def kept_tokens(material: Material, tower: Tower, block: int) -> dict[str, NDArr
             for start in range(0, len(pictures), BATCH):
                 batch = np.stack(list(islice(squares, BATCH)))
                 with torch.inference_mode():
-                    (tokens,) = tower(torch.from_numpy(normalise(batch, config)), [block])
+                    (tokens,) = net(torch.from_numpy(normalise(batch, config)).to(kind), [block])
                 kept[start : start + len(batch)] = tokens.half().numpy()
             kept.flush()
             partly.replace(file)
@@ -184,7 +192,8 @@ def main() -> None:
     arguments = parser.parse_args()
     material, tower = prepare(arguments)
     pictures, first = material.pictures, material.recipe.net.blocks[0]
-    tokens = kept_tokens(material, tower, first)
+    kind = faster_type(tower, material.recipe.input.side)
+    tokens = kept_tokens(material, tower, first, kind)
     folds, what = group_folds(pictures.groups, _FOLDS), "attention" if arguments.attention else "tuned"
     found = {view: np.zeros(len(pictures)) for view in material.measured}
     for fold in arguments.folds:
@@ -195,7 +204,7 @@ def main() -> None:
             weights = (material.weights * kept)[:, None]
             views, l2 = list(material.fitted.values()), material.recipe.head.l2
             (head,) = fit_heads(views, pictures.labels, weights, l2=l2, groups=pictures.groups)
-            net = Tuned(copy.deepcopy(tower), first, head, attention=arguments.attention)
+            net = Tuned(copy.deepcopy(tower), first, head, attention=arguments.attention, kind=kind)
             tune(net, material, tokens, kept, arguments.passes)
             np.save(file, np.stack([judged(net.eval(), tokens[view], rows) for view in found]))
         for view, logits in zip(found, np.load(file), strict=True):

@@ -66,8 +66,9 @@ def occlusion_map(bundle: Bundle, square: NDArray[np.uint8], cells: int = CELLS)
 def overlay(square: NDArray[np.uint8], amounts: NDArray[np.float64]) -> Image.Image:
     """The picture in grey under the map in colour.
 
-    The scale is fixed, so pictures can be compared: -4 and less is full blue, 0 is clear, 4 and more is
-    full red. Small pictures are enlarged to 256 pixels.
+    The scale is fixed, so pictures that one model judged can be compared: -4 and less is full blue, 0 is
+    clear, 4 and more is full red. Hidden parts give smaller amounts than a model that tells of every patch.
+    Small pictures are enlarged to 256 pixels.
 
     Args:
         square: (side, side, 3) uint8.

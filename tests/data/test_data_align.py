@@ -19,6 +19,7 @@ from fauxto.data.align.distilled import build_decoder, build_encoder
 from fauxto.data.align.pairs import AlignSettings, align, find_photographs
 from fauxto.data.align.small import UPSAMPLERS, SmallAutoencoder, save_small, train_small
 from fauxto.errors import DataError, UsageError
+from fauxto.train.tower.pictures import load_pictures
 
 
 def photograph(seed: int, width: int = 150, height: int = 110) -> Image.Image:
@@ -96,9 +97,29 @@ def test_the_output_is_data_that_fauxto_loads_with_pairs_and_sources(
     by_pair: dict[str | None, set[int]] = {}
     for item in table:
         by_pair.setdefault(item.pair, set()).add(item.label)
-        assert item.source == ("small-nearest" if item.label else "photographs")
+        assert item.source == ("2026-small-nearest" if item.label else "2026")
     assert len(by_pair) == 6
     assert all(labels == {0, 1} for labels in by_pair.values())
+
+
+def test_a_copy_is_left_out_together_with_its_photograph(
+    photographs: Path, small_file: Path, tmp_path: Path
+) -> None:
+    """Pairs of two collections are data for a recipe that leaves origins out; pairs of one are not."""
+    settings = AlignSettings((str(small_file),), crop=64)
+    align(find_photographs(photographs), tmp_path / "one", settings)
+    with pytest.raises(DataError, match="1 origin holds photographs and AI-generated pictures"):
+        load_pictures([tmp_path / "one" / "pairs.csv"], ())
+    (photographs / "phone").mkdir()
+    for image in sorted((photographs / "2026").iterdir())[:2]:
+        image.rename(photographs / "phone" / image.name)
+    align(find_photographs(photographs), tmp_path / "two", settings)
+    pictures = load_pictures([tmp_path / "two" / "pairs.csv"], ())
+    assert pictures.matched.all()
+    assert {group: int((pictures.groups == group).sum()) for group in pictures.groups} == {
+        "2026": 8,
+        "phone": 4,
+    }
 
 
 def test_a_perfect_autoencoder_gives_the_same_bytes_on_both_sides(

@@ -18,13 +18,13 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from fauxto import Detector
-from fauxto.errors import UsageError
+from fauxto.errors import DataError, UsageError
 from fauxto.heatmap import contributions
 from fauxto.models import load_bundle
 from fauxto.train.run import Options, run
 from fauxto.train.tower.clip import read_tower
 from fauxto.train.tower.export import int4, int8, restored
-from fauxto.train.tower.heads import Consistency, fit_heads, held_out_heads, held_out_logits, origin_weights
+from fauxto.train.tower.heads import Consistency, fit_heads, leave_out, origin_weights
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
 from fauxto.train.tower.verdicts import Judged, choose_thresholds, verdict_figures
@@ -197,12 +197,41 @@ def test_every_large_part_of_the_photographs_is_protected() -> None:
     assert no_sign <= ai
     nobody = np.zeros(number, dtype=bool)
     found = verdict_figures(tower, Judged(pictures, {"clean": scores}, {"clean": nobody}), ai, no_sign)
-    row = found["photographs called ai, by collection"]["small.parquet"]
-    assert row["photographs"] == 100 and row["called ai"] / 100 < row["upper bound"] < 0.2
     elsewhere = found["verdicts by thresholds of other origins"]
+    row = elsewhere["photographs, by collection"]["small.parquet"]
+    assert row["photographs"] == 100 and row["called ai"] / 100 < row["upper bound"] < 0.2
     assert elsewhere["photographs"]["photographs"] == number // 2
     all_away = Judged(pictures, {"clean": scores}, {"clean": ~nobody})
     assert (all_away.verdicts("clean", ai, no_sign) == 1).all(), "who is turned away gets no other verdict"
+
+
+def test_a_collection_is_judged_by_thresholds_that_never_saw_it() -> None:
+    """One origin's photographs score as high as any picture: its own threshold would spare them all."""
+    labels, groups = np.tile([0, 1], 400), np.repeat([f"{index}" for index in range(8)], 100)
+    rng = np.random.default_rng(0)
+    scores = np.where(labels == 1, rng.uniform(0.5, 0.9, 800), rng.uniform(0.0, 0.4, 800))
+    scores[groups == "7"] += 0.5
+    pictures = Pictures((None,) * 800, labels, groups, groups, groups, "none")  # type: ignore[arg-type]
+    tower = TowerRecipe.model_validate(
+        {
+            "net": {"architecture": "clip"},
+            "input": {"side": 224, "resize": True},
+            "bundle": {**faces_section(), "max_fpr": 0.01},
+        }
+    )
+    thresholds = choose_thresholds(tower, pictures, {"clean": scores})
+    nobody = {"clean": np.zeros(800, dtype=bool)}
+    found = verdict_figures(tower, Judged(pictures, {"clean": scores}, nobody), *thresholds)
+    assert found["verdicts"]["photographs called ai"] <= 0.01
+    by_collection = found["verdicts by thresholds of other origins"]["photographs, by collection"]
+    assert by_collection["7"]["called ai"] == 50
+    assert by_collection["0"]["called ai"] == 0
+
+
+def test_data_without_two_origins_of_both_classes_is_refused(tmp_path: Path) -> None:
+    alone = dataset(tmp_path / "alone.parquet", origins=1)
+    with pytest.raises(DataError, match=r"alone\.parquet: 1 origin .*at least two"):
+        load_pictures([alone], ())
 
 
 def test_the_file_holds_integers_and_gives_features(finished: Path) -> None:
@@ -298,9 +327,9 @@ def test_a_head_never_sees_the_origin_it_is_measured_on(centre: bool) -> None:
     groups = np.array([f"{index // 20}" for index in range(200)])
     labels = rng.integers(0, 2, 200)
     weights = origin_weights(labels, groups)
-    heads = held_out_heads([x], labels, weights, groups, l2=1e-4, centre=centre)
-    held_out = held_out_logits(heads, x, groups)
-    seen = fit_heads([x], labels, weights[:, None], l2=1e-4)[0].logits(x)
+    heads = leave_out([x], labels, weights, groups, l2=1e-4, centre=centre)
+    held_out = heads.logits(x, groups)
+    seen = heads.whole.logits(x)
     assert ((seen > 0) == labels).mean() > 0.9
     assert abs(((held_out > 0) == labels).mean() - 0.5) < 0.15
 
@@ -313,8 +342,8 @@ def test_labels_of_a_group_have_no_part_in_the_head_that_is_measured_on_it() -> 
     weights = np.full(180, 1 / 180, np.float32)
     logits = []
     for turned in (labels, np.where(groups == "b", 1 - labels, labels)):
-        heads = held_out_heads([x], turned, weights, groups, l2=3e-4)
-        logits.append(held_out_logits(heads, x, groups)[groups == "b"])
+        heads = leave_out([x], turned, weights, groups, l2=3e-4)
+        logits.append(heads.logits(x, groups)[groups == "b"])
     assert logits[1] == pytest.approx(logits[0], abs=1e-6)
 
 
@@ -367,8 +396,8 @@ def test_changes_of_a_group_have_no_part_in_the_head_that_is_measured_on_it(left
     for factor in (1, 20):
         other = np.where((groups == "b")[:, None], first + factor * (second - first), second)
         pairs = Consistency([(first, other)], 0.3)
-        heads = held_out_heads([first], labels, weights, groups, l2=1e-3, consistency=pairs)
-        logits.append(heads["b" if left_out else "a"].logits(first))
+        heads = leave_out([first], labels, weights, groups, l2=1e-3, consistency=pairs)
+        logits.append(heads.without["b" if left_out else "a"].logits(first))
     assert np.allclose(logits[0], logits[1], atol=0.01) == left_out
 
 
@@ -405,6 +434,28 @@ def test_options_that_would_be_ignored_are_errors(finished: Path, tmp_path: Path
     gated = recipe(tmp_path / "gated.yaml", gate={})
     with pytest.raises(UsageError, match="--others"):
         run(gated, data, tmp_path / "out", Options(weights=weights))
+
+
+def test_pictures_for_a_gate_are_read_before_anything_is_computed(tmp_path: Path) -> None:
+    data = [dataset(tmp_path / "pictures.parquet")]
+    gated = recipe(tmp_path / "gated.yaml", gate={})
+    weights = tower_weights(tmp_path / "clip.safetensors")
+    (tmp_path / "text.parquet").write_text("no table")
+    pq.write_table(pa.table({"image": ["a"]}), tmp_path / "bare.parquet")
+    untaught = pq.read_table(others(tmp_path / "others.parquet"))
+    place = untaught.schema.get_field_index("split")
+    pq.write_table(
+        untaught.set_column(place, "split", pa.array(["test"] * len(untaught))), tmp_path / "untaught.parquet"
+    )
+    for name, word in (
+        ("none.parquet", "cannot be read"),
+        ("text.parquet", "cannot be read"),
+        ("bare.parquet", "lacks the column"),
+        ("untaught.parquet", "could not learn"),
+    ):
+        with pytest.raises(DataError, match=rf"{name}.*{word}"):
+            run(gated, data, tmp_path / "out", Options(weights=weights, others=tmp_path / name))
+        assert not (tmp_path / "out" / "features").exists()
 
 
 def test_weights_of_another_net_are_refused(tmp_path: Path) -> None:

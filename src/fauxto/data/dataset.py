@@ -220,3 +220,8 @@ def content_fingerprint(hashes: Sequence[str], labels: Sequence[int] | NDArray[n
     """Give the same fingerprint from content hashes and labels that are already at hand."""
     rows = sorted(zip(hashes, map(int, labels), strict=True))
     return hashlib.sha256("".join(f"{content}:{label}\n" for content, label in rows).encode()).hexdigest()
+
+
+def origin_of(source: str) -> str:
+    """The origin in a source's name: what comes before the first hyphen; never split between parts."""
+    return source.split("-", 1)[0]

@@ -37,7 +37,8 @@ def model_card(config: BundleConfig, metrics: dict[str, Any], run: dict[str, Any
         "|---|---|",
         *[f"| {name.replace('_', ' ')} | {_figure(value)} |" for name, value in metrics.items()],
         "",
-        "Thresholds and calibration were chosen on these images; the test figures are in the README.",
+        "Thresholds and calibration were chosen on these images. What was measured on others, if anything, "
+        "stands in the README.",
         "",
         "## Training",
         "",
@@ -56,5 +57,5 @@ def _calibrated(config: BundleConfig) -> str:
     return "the net's own, not calibrated" if on == NOT_FITTED else f"calibrated by Platt scaling on the {on}"
 
 
-def _figure(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.4f}"
+def _figure(value: float | str) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

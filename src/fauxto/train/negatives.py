@@ -30,11 +30,6 @@ class Photograph:
     origin: str
 
 
-def origin_of(source: str) -> str:
-    """The origin in a source's name: what comes before the first hyphen; never split between parts."""
-    return source.split("-", 1)[0]
-
-
 def part_of(origin: str) -> str:
     """Which part an origin belongs to, by its hash: three fifths `train`, one `validation`, one `test`."""
     bucket = hashlib.sha256(origin.encode()).digest()[0] % 5

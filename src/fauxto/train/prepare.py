@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from fauxto.data import Dataset, decode_small, decode_squares, load, split
-from fauxto.data.dataset import content_fingerprint
+from fauxto.data.dataset import content_fingerprint, origin_of
 from fauxto.errors import DataError, UsageError
 from fauxto.evaluate.run import limited
 from fauxto.train.fit import Labelled, TrainingData, input_config
-from fauxto.train.negatives import Photograph, origin_of
+from fauxto.train.negatives import Photograph
 from fauxto.train.recipe import Recipe
 
 

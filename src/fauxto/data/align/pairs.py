@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from PIL import Image
 from fauxto.data.align.autoencoders import SMALL, Autoencoder, load_autoencoder
 from fauxto.data.align.small import PATCH, save_small, train_small
 from fauxto.data.classes import NOT_AI, label_of
-from fauxto.data.dataset import Dataset, ImageFile, Item
+from fauxto.data.dataset import Dataset, ImageFile, Item, origin_of
 from fauxto.data.folders import list_files
 from fauxto.data.loading import load
 from fauxto.errors import DataError, UsageError
@@ -92,13 +92,16 @@ class Made:
 def find_photographs(path: Path) -> Dataset:
     """The photographs of a folder of any layout, or of labelled images; what lies in an AI class is left out.
 
+    In a folder of folders each is a source of its own, so that a recipe can leave one out after the other.
+
     Raises:
         DataError: nothing there, or no photographs in it.
     """
     if path.is_dir() and (images := list_files(path).images):
         kept = [one for one in images if all(label_of(part) in (None, NOT_AI) for part in one.parts[:-1])]
         items = [
-            Item(printable(str(path / one)), NOT_AI, "", None, None, ImageFile(path / one)) for one in kept
+            Item(printable(str(path / one)), NOT_AI, _collection(one), None, None, ImageFile(path / one))
+            for one in kept
         ]
         dataset = Dataset(items, location=printable(str(path)), on_error="skip")
     else:
@@ -107,6 +110,12 @@ def find_photographs(path: Path) -> Dataset:
     if not dataset:
         raise DataError(f"{printable(str(path))}: no photographs in it")
     return dataset
+
+
+def _collection(place: PurePath) -> str:
+    """The folder that a photograph lies in below the one that was named, as its source."""
+    folders = [part for part in place.parts[:-1] if label_of(part) is None]
+    return printable(folders[0]) if folders else ""
 
 
 def align(
@@ -140,13 +149,15 @@ def align(
         autoencoder = autoencoders[number % len(autoencoders)]
         copy = _reconstruction(crop, autoencoder, settings, rng)
         likeness[autoencoder.name].append(_psnr(crop, copy))
-        for side, pixels, source in (
-            ("real", crop, photographs[index].source),
-            ("fake", copy, autoencoder.name),
+        source = photographs[index].source or "photographs"
+        # The same origin, so that a copy is left out together with its photograph.
+        for side, pixels, named in (
+            ("real", crop, source),
+            ("fake", copy, f"{origin_of(source)}-{autoencoder.name}"),
         ):
             encode = np.random.default_rng([settings.seed, 2, index])  # the same draws for both sides
             (output / side / name).write_bytes(_encode(pixels, settings.quality, encode))
-            rows.append((f"{side}/{name}", side, source or "photographs", f"pair-{number}"))
+            rows.append((f"{side}/{name}", side, named, f"pair-{number}"))
         if progress is not None:
             progress(index + 1)
     made.unreadable = [error.message for error in photographs.unreadable.values()]

@@ -22,7 +22,11 @@ def photographs_of(data: Path) -> list[Photograph]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fauxto.train.nonphotos", description=__doc__)
     parser.add_argument(
-        "--photographs", type=Path, help="labelled images; without them no memes, paintings, drawings"
+        "--photographs",
+        type=Path,
+        action="append",
+        default=[],
+        help="labelled images, may be repeated; without them no memes, paintings, drawings",
     )
     parser.add_argument("--output", type=Path, required=True, help="parquet file")
     parser.add_argument("--count", type=int, default=180, help="pictures of each kind")
@@ -37,7 +41,7 @@ def main() -> None:
     for kind in arguments.kinds:  # now, not after the minutes that the kinds before it take
         if kind in PROGRAMS:
             PROGRAMS[kind]()
-    photographs = photographs_of(arguments.photographs) if arguments.photographs else []
+    photographs = [one for data in arguments.photographs for one in photographs_of(data)]
     pictures: list[NonPhoto] = []
     for kind in arguments.kinds:
         if kind in FROM_PHOTOGRAPHS and not photographs:

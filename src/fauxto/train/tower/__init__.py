@@ -1,1 +1,1 @@
-"""Training on the middle blocks of CLIP's image tower: views, features, heads, tuning, export."""
+"""Training on the middle blocks of CLIP's image tower: views, features, heads, thresholds, gate, export."""

@@ -18,7 +18,7 @@ from fauxto.models.config import InputConfig
 from fauxto.models.exporting import reference_outputs, to_onnx
 from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input
-from fauxto.train.tower.clip import WIDTH, Tower, features_of
+from fauxto.train.tower.clip import WIDTH, Tower, features_of, read_tower
 from fauxto.train.tower.heads import Head
 from fauxto.train.tower.recipe import TowerSection
 
@@ -135,6 +135,13 @@ def round_weights(tower: Tower, bits: int) -> None:
         patch = tower.patch.weight
         patch.copy_(torch.from_numpy(restored(int8(patch.flatten(1).numpy()))).view_as(patch))
         tower.pos.copy_(tower.pos.half().float())
+
+
+def rounded_tower(published: Path | None, depth: int, side: int, bits: int) -> Tower:
+    """`read_tower`, with the weights that the file will hold."""
+    tower = read_tower(published, depth, side)
+    round_weights(tower, bits)
+    return tower
 
 
 def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:

@@ -201,7 +201,28 @@ def _optimum(
     return slopes, bias
 
 
-def held_out_heads(
+@dataclass(frozen=True)
+class LeftOut:
+    """Heads that were fitted with one group left out each, and the one that was fitted on everything.
+
+    Attributes:
+        without: by group, the head that never saw it.
+        whole: the head of all pictures.
+    """
+
+    without: dict[str, Head]
+    whole: Head
+
+    def logits(self, features: Features, groups: NDArray[np.str_]) -> NDArray[np.float64]:
+        """Features (N, D) to logits (N,), each by the head that never saw the picture's group."""
+        found = np.empty(len(features))
+        for group, head in self.without.items():
+            rows = groups == group
+            found[rows] = head.logits(features[rows])
+        return found
+
+
+def leave_out(
     draws: Sequence[Features],
     labels: NDArray[np.int64],
     weights: NDArray[np.float32],
@@ -210,25 +231,16 @@ def held_out_heads(
     l2: float,
     centre: bool = False,
     consistency: Consistency | None = None,
-) -> dict[str, Head]:
-    """For every group the head that was fitted without it; what has no group ("") is always learnt from.
+) -> LeftOut:
+    """Fit heads that leave out one group each; what has no group ("") is always learnt from.
 
     With `centre` the views are `centred` in the groups first. A group that is left out enters only through
     the means and scales of all features, which is where its labels have a part in centring.
     """
     names = np.unique(groups[groups != ""])
-    kept = weights[:, None] * (groups[:, None] != names[None, :])
+    kept = weights[:, None] * np.column_stack([groups[:, None] != names, np.ones(len(groups))])
     centres = groups if centre else None
-    heads = fit_heads(draws, labels, kept.astype(np.float32), l2=l2, groups=centres, consistency=consistency)
-    return dict(zip(names.tolist(), heads, strict=True))
-
-
-def held_out_logits(
-    heads: dict[str, Head], features: Features, groups: NDArray[np.str_]
-) -> NDArray[np.float64]:
-    """Logits (N,), each by the head that never saw the picture's group."""
-    logits = np.empty(len(features))
-    for group, head in heads.items():
-        rows = groups == group
-        logits[rows] = head.logits(features[rows])
-    return logits
+    *heads, whole = fit_heads(
+        draws, labels, kept.astype(np.float32), l2=l2, groups=centres, consistency=consistency
+    )
+    return LeftOut(dict(zip(names.tolist(), heads, strict=True)), whole)

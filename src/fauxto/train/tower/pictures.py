@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fauxto.data import Item, fingerprint, load
+from fauxto.data.dataset import origin_of
 from fauxto.errors import DataError
-from fauxto.train.negatives import origin_of
+from fauxto.images import printable
 from fauxto.train.tower.views import Pixels
 
 
@@ -71,7 +72,8 @@ def load_pictures(
         folds: parts by content hash in place of origins, so that duplicates stay together.
 
     Raises:
-        DataError: one cannot be read, or names no sources.
+        DataError: one cannot be read or names no sources, or there are not two origins, or folds, of both
+            classes.
     """
     joined = {origin: group[0] for group in together for origin in group}
     items: list[Item] = []
@@ -93,7 +95,7 @@ def load_pictures(
             origin = origin_of(item.source) if item.split is None else item.source
             groups.append(joined.get(origin, origin))
         prints.append(fingerprint(dataset))
-    return Pictures(
+    found = Pictures(
         tuple(items),
         np.array([item.label for item in items], dtype=np.int64),
         np.array([item.source for item in items]),
@@ -101,6 +103,15 @@ def load_pictures(
         np.array(collections),
         "-".join(part[:16] for part in prints),
     )
+    both = len(np.unique(found.groups[found.matched]))
+    if both < 2:
+        what = "origin holds" if folds is None else "fold holds"
+        raise DataError(
+            f"{', '.join(printable(str(path)) for path in paths)}: {both or 'no'} {what} photographs and "
+            "AI-generated pictures, and at least two must, so that each can be left out; an origin is what "
+            "comes before the first hyphen of a picture's source (or set `folds` in the recipe)"
+        )
+    return found
 
 
 def group_folds(groups: NDArray[np.str_], folds: int = 5) -> NDArray[np.int64]:

@@ -25,18 +25,11 @@ from fauxto.models.config import (
 from fauxto.models.writing import write_json
 from fauxto.train.card import model_card
 from fauxto.train.export import golden
-from fauxto.train.tower.clip import Tower, read_tower
-from fauxto.train.tower.export import HeadedTower, round_weights, write_onnx
+from fauxto.train.tower.clip import Tower
+from fauxto.train.tower.export import HeadedTower, rounded_tower, write_onnx
 from fauxto.train.tower.features import Views, compute_views, faster_type
-from fauxto.train.tower.gate import Gate, fit_gate
-from fauxto.train.tower.heads import (
-    Consistency,
-    Head,
-    fit_heads,
-    held_out_heads,
-    held_out_logits,
-    origin_weights,
-)
+from fauxto.train.tower.gate import Gate, fit_gate, read_others
+from fauxto.train.tower.heads import Consistency, Head, LeftOut, leave_out, origin_weights
 from fauxto.train.tower.measure import figures, group_aurocs, large_groups, shape_aurocs
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
@@ -65,41 +58,34 @@ def run_tower(
         The bundle's folder.
 
     Raises:
-        UsageError: no weights, or a gate without pictures for it.
+        UsageError: no weights, or a gate without pictures for it; before anything is computed.
         DataError: the data cannot be used.
     """
-    tower = read_tower(weights, recipe.net.depth, recipe.input.side)
-    round_weights(tower, recipe.net.bits)
+    no_photographs = read_others(recipe, others)
+    tower = rounded_tower(weights, recipe.net.depth, recipe.input.side, recipe.net.bits)
     pictures = load_pictures(data, recipe.together, recipe.folds)
     kind = faster_type(tower, recipe.input.side)
     views = compute_views(recipe, tower, pictures.pixels, pictures.fingerprint, output / "features", kind)
-    heads, head = fit_all(recipe, pictures, views)
-    held_out = {
-        name: held_out_logits(heads, found, pictures.groups) for name, found in views.measured.items()
-    }
-    gate = fit_gate(recipe, tower, pictures, views, others, output / "features", kind, head)
-    return export(recipe, tower, pictures, held_out, head, gate, output)
+    heads = fit_all(recipe, pictures, views)
+    held_out = {name: heads.logits(found, pictures.groups) for name, found in views.measured.items()}
+    gate = None
+    if no_photographs is not None:
+        gate = fit_gate(
+            recipe, tower, pictures, views, no_photographs, output / "features", kind, heads.whole
+        )
+    return export(recipe, tower, pictures, held_out, heads.whole, gate, output)
 
 
-def fit_all(recipe: TowerRecipe, pictures: Pictures, views: Views) -> tuple[dict[str, Head], Head]:
-    """The heads that leave a group out, by group, and the one of all pictures."""
+def fit_all(recipe: TowerRecipe, pictures: Pictures, views: Views) -> LeftOut:
+    """The heads that leave a group out, and the one of all pictures."""
     section, labels, groups = recipe.head, pictures.labels, pictures.groups
     weights = origin_weights(labels, groups)
     training = [views.clean] * (section.clean - 1) + views.fitted + views.loose
     pairs = [(views.clean, other) for other in views.reencoded]
     consistency = Consistency(pairs, section.consistency) if section.consistency else None
-    heads = held_out_heads(
+    return leave_out(
         training, labels, weights, groups, l2=section.l2, centre=section.centred, consistency=consistency
     )
-    (head,) = fit_heads(
-        training,
-        labels,
-        weights[:, None],
-        l2=section.l2,
-        groups=groups if section.centred else None,
-        consistency=consistency,
-    )
-    return heads, head
 
 
 def export(
@@ -143,7 +129,13 @@ def export(
     nobody = np.zeros(len(pictures), dtype=bool)
     away = dict.fromkeys(scores, nobody) if gate is None else gate.away
     metrics = held_out_metrics(recipe, Judged(pictures, scores, away), held_out, config, gate)
-    run = {"seed": recipe.seed, "data fingerprint": pictures.fingerprint, "torch": torch.__version__}
+    run = {
+        "seed": recipe.seed,
+        "data fingerprint": pictures.fingerprint,
+        "torch": torch.__version__,
+        "photographs": _seen(pictures, 0),
+        "AI-generated images": _seen(pictures, 1),
+    }
     write_json(folder / "config.json", config.model_dump(mode="json"))
     write_json(folder / "golden.json", golden(folder / "model.onnx", config))
     write_json(folder / "metrics.json", {"model": f"{config.name} {config.version}", "run": run, **metrics})
@@ -151,6 +143,13 @@ def export(
     _write_held_out(pictures, held_out, scores["clean"], output / "held-out.csv")
     load_bundle(folder).self_test()
     return folder
+
+
+def _seen(pictures: Pictures, label: int) -> str:
+    """How many pictures of a class the head learnt from, and their sources where the data names any."""
+    rows = pictures.labels == label
+    sources = [name for name in np.unique(pictures.sources[rows]).tolist() if name]
+    return f"{int(rows.sum()):,}" + (f" of {', '.join(sources)}" if sources else "")
 
 
 def _chosen_on(recipe: TowerRecipe) -> str:
@@ -199,6 +198,7 @@ def held_out_metrics(
         ),
         "AUROC by shape": {k: round(v, 4) for k, v in shape_aurocs(pictures, held_out["clean"]).items()},
         "AUROC by group": by_group,
+        "remakes": " ".join(np.unique(pictures.groups[remakes]).tolist()),
         "AUROC by large group": {name: by_group[name] for name in large_groups(pictures) if name in by_group},
     }
     if gate is not None:

@@ -76,7 +76,7 @@ def _ai_threshold(recipe: TowerRecipe, pictures: Pictures, scores: NDArray[np.fl
 
 
 def verdict_figures(recipe: TowerRecipe, judged: Judged, ai: float, no_sign: float) -> dict[str, Any]:
-    """Shares of the verdicts, by view and by collection, and how they flip between views."""
+    """Shares of the verdicts, and how they flip between views."""
     pictures = judged.pictures
     real = pictures.labels == 0
     found = {view: judged.verdicts(view, ai, no_sign) for view in judged.scores}
@@ -91,34 +91,36 @@ def verdict_figures(recipe: TowerRecipe, judged: Judged, ai: float, no_sign: flo
             "uncertain": float((clean == 1).mean()),
         },
         "verdicts by thresholds of other origins": _cross_fitted(recipe, judged),
-        "photographs called ai, by collection": {
-            str(name): _bounded(clean[real & (pictures.collections == name)] == 2)
-            for name in np.unique(pictures.collections[real])
-        },
         "verdicts that flip": {view: float((one != clean).mean()) for view, one in degraded.items()},
-        "photographs called ai, by view": {
-            view: float((one[real] == 2).mean()) for view, one in degraded.items()
-        },
     }
 
 
 def _cross_fitted(recipe: TowerRecipe, judged: Judged) -> dict[str, Any]:
     """Verdicts by thresholds that were chosen without the picture's origin: what to expect of a new one."""
-    pictures, verdicts = judged.pictures, np.empty(len(judged.pictures), np.int64)
+    pictures = judged.pictures
+    verdicts = {view: np.empty(len(pictures), np.int64) for view in judged.scores}
     folds = group_folds(pictures.groups)
     for fold in np.unique(folds):
         rows = folds == fold
         chosen = choose_thresholds(recipe, pictures, judged.scores, ~rows)
-        verdicts[rows] = judged.verdicts("clean", *chosen)[rows]
-    real = pictures.labels == 0
+        for view, found in verdicts.items():
+            found[rows] = judged.verdicts(view, *chosen)[rows]
+    real, clean = pictures.labels == 0, verdicts["clean"]
     return {
-        "photographs": _bounded(verdicts[real] == 2),
-        "ai-generated called ai": float((verdicts[~real] == 2).mean()),
+        "photographs": _bounded(clean[real] == 2),
+        "ai-generated called ai": float((clean[~real] == 2).mean()),
+        "photographs, by view": {
+            view: _bounded(found[real] == 2) for view, found in verdicts.items() if view != "clean"
+        },
+        "photographs, by collection": {
+            str(name): _bounded(clean[real & (pictures.collections == name)] == 2)
+            for name in np.unique(pictures.collections[real])
+        },
     }
 
 
 def _bounded(called: Rows) -> dict[str, Any]:
-    """Photographs, how many of them are called AI-generated, and that share's exact 95 % upper bound."""
+    """Photographs, how many are called AI-generated, and the share's exact one-sided 95 % upper bound."""
     count, total = int(called.sum()), len(called)
     return {"photographs": total, "called ai": count, "upper bound": round(upper_bound(count, total), 5)}
 
@@ -129,10 +131,12 @@ def gate_figures(judged: Judged, gate: Gate, config: BundleConfig) -> dict[str, 
 
     def row(kind: Kind) -> dict[str, Any]:
         scores = sigmoid(calibration.slope * kind.passed + calibration.intercept)
+        called = int((scores >= config.thresholds.ai).sum())
         return {
             "pictures": kind.pictures,
             "let through": len(scores) / kind.pictures,
-            "called ai": int((scores >= config.thresholds.ai).sum()) / kind.pictures,
+            "called ai": called / kind.pictures,
+            "upper bound": round(upper_bound(called, kind.pictures), 5),
         }
 
     return {
