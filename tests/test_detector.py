@@ -91,7 +91,7 @@ def test_a_file_opened_as_text_and_a_single_path_for_many_are_refused(
         detector.scan(text)
     for one in (str(tmp_path / "a.png"), tmp_path / "a.png", encoded(0)):
         with pytest.raises(TypeError, match="in a list"):
-            next(detector.scan_many(one))
+            next(detector.scan_many(one))  # type: ignore[arg-type]
 
 
 def test_models_that_have_to_be_asked_for_are_not_named_as_if_they_judged_by_themselves() -> None:

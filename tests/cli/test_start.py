@@ -48,8 +48,8 @@ def test_a_closed_stream_is_neither_a_traceback_nor_a_verdict(tmp_path: Path) ->
         done = without(descriptor, "scan", picture, "--output", output, "--format", "jsonl")
         assert done.returncode == 0 and "Traceback" not in done.stderr
         assert len(output.read_text().splitlines()) == 1, descriptor
-    for command in ("scan", "inspect"):
-        done = without(0, command, "-")
+    for name in ("scan", "inspect"):
+        done = without(0, name, "-")
         assert done.returncode == 2 and "defect" not in done.stderr
 
 
