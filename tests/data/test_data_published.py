@@ -104,5 +104,5 @@ def test_the_command_says_what_came_and_the_licence(
 ) -> None:
     answer = fauxto(capsys, "data", "stream", name, "--images", 6, "--output", tmp_path / "part.parquet")
     assert answer.code == 0, answer.err
-    assert "3 real, 3 AI-generated" in answer.out
+    assert "3 photographs, 3 AI-generated" in answer.out
     assert "licence: CC BY" in answer.err
