@@ -474,6 +474,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "photo-views": photo_figures.photo_views,
     "photo-aims": photo_figures.photo_aims,
     "photo-tried": photo_figures.photo_tried,
+    "photo-origins": photo_figures.photo_origins,
     "photo-ablation": photo_figures.photo_ablation,
     "photo-data": photo_figures.photo_data,
     "adapt": photo_figures.adapt,

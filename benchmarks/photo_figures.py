@@ -139,6 +139,8 @@ def photo_aims() -> str:
 Place = tuple[str, str]
 """A view and a part of the origins."""
 _RECALL: Place = ("clean", "all")
+_FEWER = "fitted on "
+"""How the names of rows begin whose head saw fewer origins: a curve of their own."""
 
 
 def compared(
@@ -174,8 +176,49 @@ def photo_tried() -> str:
     """Other methods on the shipped model's features."""
     degraded = {("web", "no remakes"): "no remakes, *web*", ("hard", "no remakes"): "no remakes, *hard*"}
     lines, table = compared("photo-tried.csv", "method", "method", degraded)
+    lines = [line for line in lines if not line.startswith(f"| {_FEWER}")]
     seeds = ", ".join(sorted({row["seed"] for row in table}))
     return "\n".join([*lines, "", f"Seed {seeds}; `results/photo-tried.csv`."])
+
+
+def photo_origins() -> str:
+    """AUROC by how many origins with both classes the head was fitted on, as a curve and as a table."""
+    with (ROOT / "results" / "photo-tried.csv").open(encoding="utf-8", newline="") as stream:
+        table = [row for row in csv.DictReader(stream) if row["view"] == "clean"]
+    # How many others there are for each origin that is left out, and what a head on all of them reaches.
+    whole = [row for row in table if row["method"] == "no views encoded anew"]
+    others = next(int(row["groups"]) for row in whole if row["origins"] == "all") - 1
+    drawn: dict[int, list[dict[str, str]]] = {}
+    for row in table:
+        if row["method"].startswith(_FEWER):
+            drawn.setdefault(int(row["method"].split()[2]), []).append(row)
+    points = dict(sorted(drawn.items())) | {others: whole}
+    rows = [f"| origins | draws | {' | '.join(PARTS)} |", "|---" * (2 + len(PARTS)) + "|"]
+    curves: dict[str, list[str]] = {part: [] for part in PARTS}
+    for number, found in points.items():
+        by_part = {part: [float(row["pooled"]) for row in found if row["origins"] == part] for part in PARTS}
+        for part, values in by_part.items():
+            curves[part].append(f"{sum(values) / len(values):.3f}")
+        shown = [ranged(values) for values in by_part.values()]
+        rows.append(f"| {number} | {len(by_part['all'])} | {' | '.join(shown)} |")
+    chart = [
+        "```mermaid",
+        "xychart-beta",
+        f'  title "AUROC: {", ".join(PARTS)}"',
+        f'  x-axis "origins fitted on" [{", ".join(map(str, points))}]',
+        '  y-axis "AUROC" 0.5 --> 0.95',
+        *(f"  line [{', '.join(values)}]" for values in curves.values()),
+        "```",
+    ]
+    return "\n".join(
+        [*chart, "", *rows, "", "Means of the draws, and their range; `results/photo-tried.csv`."]
+    )
+
+
+def ranged(values: list[float]) -> str:
+    """A mean, and the least and the greatest where there are several."""
+    mean = f"{sum(values) / len(values):.3f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.3f} to {max(values):.3f})"
 
 
 def photo_ablation() -> str:
