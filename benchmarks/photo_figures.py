@@ -143,6 +143,12 @@ _FEWER = "fitted on "
 """How the names of rows begin whose head saw fewer origins: a curve of their own."""
 
 
+def rows_of(file: str) -> list[dict[str, str]]:
+    """The rows of a table under results/."""
+    with (ROOT / "results" / file).open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def compared(
     file: str, key: str, title: str, degraded: dict[Place, str]
 ) -> tuple[list[str], list[dict[str, str]]]:
@@ -157,8 +163,7 @@ def compared(
     Returns:
         The page's lines, and the file's rows.
     """
-    with (ROOT / "results" / file).open(encoding="utf-8", newline="") as stream:
-        table = list(csv.DictReader(stream))
+    table = rows_of(file)
     clean = [("clean", part) for part in PARTS]
     heads = [title, *PARTS, "recall at 1 % FPR", *degraded.values()]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
@@ -183,8 +188,7 @@ def photo_tried() -> str:
 
 def photo_origins() -> str:
     """AUROC by how many origins with both classes the head was fitted on, as a curve and as a table."""
-    with (ROOT / "results" / "photo-tried.csv").open(encoding="utf-8", newline="") as stream:
-        table = [row for row in csv.DictReader(stream) if row["view"] == "clean"]
+    table = [row for row in rows_of("photo-tried.csv") if row["view"] == "clean"]
     # How many others there are for each origin that is left out, and what a head on all of them reaches.
     whole = [row for row in table if row["method"] == "no views encoded anew"]
     others = next(int(row["groups"]) for row in whole if row["origins"] == "all") - 1
@@ -249,8 +253,7 @@ def photo_data() -> str:
 
 def adapt() -> str:
     """What ten images of a generator are worth, by origin left out, and in the mean of the origins."""
-    with (ROOT / "results" / "adapt.csv").open(encoding="utf-8", newline="") as stream:
-        table = list(csv.DictReader(stream))
+    table = rows_of("adapt.csv")
     shares = ("recall", "accused")
     rows = [
         "| origin | AUROC before | after | AI-generated called `ai`, before | after | its photographs called "

@@ -16,7 +16,6 @@ from typing import NoReturn
 EXIT_TROUBLE = 2
 EXIT_INTERRUPTED = 130
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_CLOSED = errno.EBADF
 
 
 class Runtime(str, Enum):
@@ -148,7 +147,7 @@ def _unforeseen(error: Exception) -> str:
         return f"{name}: {error.strerror}; check the path and who may use it"
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return f"the output cannot be written: {error.strerror}; make room, or send it elsewhere"
-    if isinstance(error, OSError) and error.errno == _CLOSED:
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
         return "standard output is closed; leave it open, or name a file by --output"
     if isinstance(error, OSError) and error.errno == errno.EIO:  # a terminal that went away, a failing disk
         return f"reading or writing failed: {error.strerror}; check the disk, or where input and output go"

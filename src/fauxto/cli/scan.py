@@ -199,6 +199,8 @@ def scan(
         unordered=unordered,
     )
     _check(request)
+    if request.heatmap is not None:
+        _make_folder(request.heatmap)
     skipped, summary = Skipped(), Summary()
     run = _to_folder if request.into_folder else _to_stream
     with Interruption() as interruption:
@@ -247,8 +249,6 @@ def _check(request: Request) -> None:
             "--unordered is for one stream of records; parts in --output DIR are in order, which is how "
             "--resume knows what is left; leave out one of them"
         )
-    if request.heatmap is not None:
-        _make_folder(request.heatmap)
     if request.report is not None and request.into_folder:
         raise UsageError("--report shows the results of one run; leave out --output DIR")
     if request.report is not None and request.output is not None and _one_file(request):
