@@ -156,3 +156,10 @@ def test_the_file_may_say_what_the_model_does_not_see(detector: Detector, tmp_pa
         ("generator", "ai", "moderate")
     ]
     assert "anybody can write" in record.reason
+
+
+def test_an_input_of_a_wrong_type_takes_no_record_before_it_along(detector: Detector) -> None:
+    records = detector.scan_many([encoded(0), encoded(255), 3, encoded(0)])
+    assert [next(records).verdict, next(records).verdict] == ["no-sign", "ai"]
+    with pytest.raises(TypeError, match="not builtins"):
+        next(records)

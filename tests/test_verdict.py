@@ -136,3 +136,14 @@ def test_no_rule_and_no_reason_ever_says_real() -> None:
         assert "authentic" not in text.lower()
         assert text[-1] == "."
     assert {rule.verdict for rule in RULES} == {"ai", "ai-edited", "uncertain", "no-sign"}
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"),
+    [(0.5, "0.50"), (0.9661, "0.966"), (0.96779, "0.9678"), (0.968, "0.97"), (0.99, "0.99")],
+)
+def test_a_score_is_never_rounded_to_a_threshold_that_it_does_not_reach(score: float, shown: str) -> None:
+    thresholds = Thresholds(ai=0.968, no_sign=0.2)
+    assert f" {shown} " in decide([], score, thresholds)[1]
+    digits = thresholds.digits(score)
+    assert (round(score, digits) >= round(thresholds.ai, digits)) == (score >= thresholds.ai)

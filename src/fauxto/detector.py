@@ -129,14 +129,23 @@ class Detector:
         """Judge images as they come, in order, `batch_size` at a time.
 
         Raises:
-            TypeError: as `scan`, when the iteration reaches the batch of that input; or a single path, which
+            TypeError: as `scan`, after the records of the inputs before that one; or a single path, which
                 would be taken letter by letter.
         """
         if isinstance(sources, (str, bytes, PurePath)):
             raise TypeError("scan_many takes several images, not one; give them in a list, or use scan")
         remaining = iter(sources)
-        while chunk := list(islice(remaining, batch_size)):
-            yield from self.judge([self.prepare(source) for source in chunk])
+        while True:
+            prepared: list[Prepared] = []
+            try:
+                for source in islice(remaining, batch_size):
+                    prepared.append(self.prepare(source))
+            except TypeError:
+                yield from self.judge(prepared)  # those before it
+                raise
+            if not prepared:
+                return
+            yield from self.judge(prepared)
 
     def prepare(self, source: Any, name: str | None = None) -> Prepared:
         """Open one image, read what the file says, and cut out of it what the model judges.

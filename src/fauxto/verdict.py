@@ -14,6 +14,7 @@ from typing import Literal
 from fauxto.record import Evidence, Verdict
 
 Band = Literal["ai", "between", "below", "unset", "none"]
+_DIGITS, _ALL_DIGITS = 2, 17  # decimals of a score in words, and those that a double can need
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,22 @@ class Thresholds:
             return "ai"
         return "below" if score < self.no_sign else "between"
 
+    def digits(self, score: float) -> int:
+        """How many decimals tell `score` from both thresholds once all three are rounded; two or more."""
+        enough = (
+            digits
+            for digits in range(_DIGITS, _ALL_DIGITS)
+            if self._rounded(digits).band(round(score, digits)) == self.band(score)
+        )
+        return next(enough, _ALL_DIGITS)
+
+    def _rounded(self, digits: int) -> Thresholds:
+        return Thresholds(round(self.ai, digits), round(self.no_sign, digits), self.fitted)
+
 
 @dataclass(frozen=True)
 class Case:
-    """What the rules look at: the decisive rows of evidence and the band of the score."""
+    """What the rules look at: the decisive rows of evidence, and the score's band and how it reads."""
 
     strong_ai: Evidence | None
     moderate_ai: Evidence | None
@@ -49,7 +62,7 @@ class Case:
     camera: Evidence | None
     tampered: Evidence | None
     band: Band
-    score: float | None
+    score: str
     why_no_score: str
 
 
@@ -78,16 +91,16 @@ def _model(case: Case) -> str:
         case "none":
             return case.why_no_score.rstrip(". ")
         case "ai":
-            return f"the model's score of {case.score:.2f} is at or above its AI threshold"
+            return f"the model's score of {case.score} is at or above its AI threshold"
         case "between":
-            return f"the model's score of {case.score:.2f} lies between its thresholds"
+            return f"the model's score of {case.score} lies between its thresholds"
         case "unset":
             return (
-                f"the model gives a score of {case.score:.2f}, but nobody has set its thresholds, so it "
+                f"the model gives a score of {case.score}, but nobody has set its thresholds, so it "
                 "promises nothing: set them on your own images by `fauxto calibrate`"
             )
         case "below":
-            return f"the model's score of {case.score:.2f} is below its no-sign threshold"
+            return f"the model's score of {case.score} is below its no-sign threshold"
 
 
 def _sentence(text: str) -> str:
@@ -165,7 +178,7 @@ def decide(
         camera=_first(evidence, "camera", "strong"),
         tampered=next((row for row in evidence if row.data.get("state") == "tampered"), None),
         band=band,
-        score=score,
+        score="" if score is None or thresholds is None else f"{score:.{thresholds.digits(score)}f}",
         why_no_score=why_no_score,
     )
     rule = next(rule for rule in RULES if rule.fits(case))

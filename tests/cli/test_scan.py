@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -309,3 +310,27 @@ def test_a_name_that_the_terminal_cannot_show_ends_nothing(
     assert done.returncode == 0, done.stderr
     shown = r"caf\xe9.png" if format == "table" else "caf\u00e9.png"
     assert shown in done.stdout.decode("utf-8")
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_two_scans_do_not_write_into_one_file(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path, bright_bundle: Path, format: str
+) -> None:
+    output = tmp_path / "records"
+    command = ("scan", folder, "--model", bright_bundle, "--format", format, "--output", output)
+    fauxto(capsys, *command)
+    written = output.read_bytes()
+    with output.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        result = fauxto(capsys, *command)
+    assert result.code == 2 and "another scan is writing to it" in result.err
+    assert output.read_bytes() == written
+
+
+def test_a_name_with_a_dash_in_front_is_told_from_an_option(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(tmp_path / "-dash.png", BLACK)
+    monkeypatch.chdir(tmp_path)
+    result = fauxto(capsys, "scan", "-dash.png")
+    assert result.code == 2 and "write ./ before a file name" in result.err

@@ -134,3 +134,11 @@ def test_ten_thousand_values_are_bounded() -> None:
     found = inspect_bytes(data)
     assert len(found.png_text) == 501
     assert "left out" in found.png_text[-1].value
+
+
+def test_a_picture_that_a_scan_would_refuse_is_a_problem(tmp_path: Path) -> None:
+    data = made.encode(made.picture(64, 64), kind="JPEG")
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
+    (tmp_path / "whole.jpg").write_bytes(data)
+    assert "Problem: the picture: " in run(tmp_path / "cut.jpg").stdout
+    assert "Problem" not in run(tmp_path / "whole.jpg").stdout

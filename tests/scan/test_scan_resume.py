@@ -7,6 +7,7 @@ import random
 import resource
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -332,3 +333,23 @@ def test_a_damaged_state_or_list_is_named(
     (listed.parent / "state.json").write_text("{}")
     result = fauxto(capsys, *scan)
     assert result.code == 2 and "state.json" in result.err
+
+
+def test_a_second_interruption_does_not_wait_for_a_model_that_is_running() -> None:
+    program = """
+import hashlib, os, sys
+from fauxto.scan.interrupt import Interruption
+def leave():
+    print("left", flush=True)
+    os._exit(interruption.exit_code)
+with Interruption(leave) as interruption:
+    print("busy", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000_000)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "busy\n"
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        assert process.wait(timeout=20) == 128 + signal.SIGINT
+        assert process.stdout.read() == "left\n"

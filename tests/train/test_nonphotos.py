@@ -120,6 +120,12 @@ def test_kinds_made_from_photographs_use_only_their_part_s() -> None:
         assert np.asarray(material.photograph()).max() == shades[one.part]
 
 
+def test_a_file_for_testing_only_may_use_photographs_of_every_origin() -> None:
+    (one, *_) = [photograph for photograph in photographs() if part_of(photograph.origin) == "train"]
+    made = list(make("painting", 3, [one], seed=0, only_test=True))
+    assert [picture.part for picture in made] == ["test"] * 3
+
+
 def test_a_missing_browser_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="apt-get install chromium"):
@@ -141,8 +147,9 @@ def test_a_missing_program_is_said_before_anything_is_rendered(
 
 def test_the_file_holds_bytes_kind_and_split(tmp_path: Path) -> None:
     made = list(make("terminal", 4, [], seed=0))
-    write(made, tmp_path / "nonphotos.parquet")
+    write(made, 7, tmp_path / "nonphotos.parquet")
     rows = pq.read_table(tmp_path / "nonphotos.parquet").to_pylist()
+    assert pq.read_schema(tmp_path / "nonphotos.parquet").metadata[b"seed"] == b"7"
     assert [row["kind"] for row in rows] == ["terminal"] * 4
     assert [row["split"] for row in rows] == ["train", "train", "train", "test"]
     assert rows[0]["image"] == {"bytes": made[0].encoded, "path": "terminal-train-0.jpg"}

@@ -456,6 +456,7 @@ def test_pictures_for_a_gate_are_read_before_anything_is_computed(tmp_path: Path
     weights = tower_weights(tmp_path / "clip.safetensors")
     (tmp_path / "text.parquet").write_text("no table")
     pq.write_table(pa.table({"image": ["a"]}), tmp_path / "bare.parquet")
+    pq.write_table(pa.table({c: ["train"] for c in ("image", "kind", "split")}), tmp_path / "names.parquet")
     untaught = pq.read_table(others(tmp_path / "others.parquet"))
     place = untaught.schema.get_field_index("split")
     pq.write_table(
@@ -465,6 +466,7 @@ def test_pictures_for_a_gate_are_read_before_anything_is_computed(tmp_path: Path
         ("none.parquet", "cannot be read"),
         ("text.parquet", "cannot be read"),
         ("bare.parquet", "lacks the column"),
+        ("names.parquet", "encoded files"),
         ("untaught.parquet", "could not learn"),
     ):
         with pytest.raises(DataError, match=rf"{name}.*{word}"):

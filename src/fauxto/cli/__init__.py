@@ -159,7 +159,7 @@ def _unforeseen(error: Exception) -> str:
 
 
 def _check_options(arguments: list[str]) -> None:
-    """A file name that a pattern of the shell put in an option's place is not printed as it is.
+    """A file name that a pattern of the shell put in an option's place: what to do, and nothing unprintable.
 
     Raises:
         UsageError: an option whose name no option has.
@@ -169,7 +169,8 @@ def _check_options(arguments: list[str]) -> None:
     for argument in arguments:
         if argument == "--":
             return
-        if argument.startswith("-") and not argument.partition("=")[0].isprintable():
+        name = argument.partition("=")[0]
+        if name.startswith("-") and (not name.isprintable() or ("." in name and os.path.lexists(argument))):
             raise UsageError(
                 f"{argument}: no such option; write ./ before a file name that begins with a dash"
             )

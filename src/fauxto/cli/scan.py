@@ -203,15 +203,24 @@ def scan(
         _make_folder(request.heatmap)
     skipped, summary = Skipped(), Summary()
     run = _to_folder if request.into_folder else _to_stream
-    with Interruption() as interruption:
+
+    def stopped() -> None:
+        print(f"fauxto: interrupted; {summary}; {_how_to_go_on(request)}", file=sys.stderr)
+        if request.engine is Engine.local:
+            _leave(interruption.exit_code)
+
+    def at_once() -> None:
+        if request.engine is Engine.local:  # Ray's workers are ended by the main thread
+            print("fauxto: stopped at once", file=sys.stderr)
+            stopped()
+
+    with Interruption(at_once) as interruption:
         try:
             run(request, skipped, summary, interruption)
         except KeyboardInterrupt:  # the second one; the first is noted
             print("fauxto: stopped at once", file=sys.stderr)
     if interruption.signal is not None:
-        print(f"fauxto: interrupted; {summary}; {_how_to_go_on(request)}", file=sys.stderr)
-        if request.engine is Engine.local:
-            _leave(interruption.exit_code)
+        stopped()
         raise typer.Exit(interruption.exit_code)
     passed_over = f"; passed over {skipped}" if str(skipped) else ""
     if not summary.total:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import sys
 from pathlib import Path
@@ -160,8 +161,9 @@ def _listen(settings: Settings, host: str, port: int, *, open_page: bool) -> Non
         listening.bind((host, port))
         listening.listen(2048)  # before the browser is opened: it then waits instead of failing
     except OSError as error:
+        other = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
         raise UsageError(
-            f"cannot listen on {host} port {port} ({error.strerror}); choose another --port"
+            f"cannot listen on {host} port {port} ({error.strerror}); choose another {other}"
         ) from error
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{listening.getsockname()[1]}/"

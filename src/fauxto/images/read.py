@@ -134,7 +134,7 @@ def _check_kind(mode: int) -> None:
 def _refused(error: OSError, name: str) -> RefusedError:
     if error.errno in _NOT_FOUND:
         if name.startswith(("http://", "https://")):
-            return RefusedError("not-found", "fauxto reads local files only; download the image first")
+            return RefusedError("unreadable", "addresses are not opened here; download the image first")
         return RefusedError("not-found", "no such file; check the spelling and the current folder")
     if error.errno in (errno.EACCES, errno.EPERM):
         return RefusedError("unreadable", "permission denied; allow this user to read the file")
@@ -168,7 +168,9 @@ def read_stream(stream: BinaryIO, *, name: str, limits: Limits = _DEFAULT_LIMITS
             left -= len(part)
         data = b"".join(parts)
         if not data:
-            raise RefusedError("empty", "there is nothing to read; if it was just written, seek(0) first")
+            raise RefusedError(
+                "empty", "there is nothing to read; send an image, or rewind the file with seek(0)"
+            )
         limits.check_bytes(len(data))
     except RefusedError as refusal:
         raise refusal.error(name) from None

@@ -8,14 +8,15 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from fauxto.errors import UsageError
+from fauxto.errors import InputError, UsageError
+from fauxto.images import decode
 from fauxto.provenance import ProvenanceOptions, read_evidence
 from fauxto.provenance.c2pa import describe_c2pa
 from fauxto.provenance.containers import Container, parse
 from fauxto.provenance.evidence import excerpt
 from fauxto.provenance.iim import NAMES as IIM_NAMES
 from fauxto.provenance.metadata import Metadata
-from fauxto.provenance.raster import Raster, RasterError
+from fauxto.provenance.raster import Pixels, Raster, RasterError
 from fauxto.provenance.samsung import trailer_blocks
 from fauxto.provenance.tiff import Tag, Tiff
 from fauxto.provenance.watermark import LEAST_PIXELS, MARKS, agreement, applies_to, block_votes, decode_bits
@@ -162,6 +163,15 @@ def _watermark(raster: Raster) -> tuple[tuple[MarkReading, ...], str]:
     return readings, ""
 
 
+def _pixels(data: bytes, problems: list[str]) -> Pixels | None:
+    """The picture, or None and among the problems why a scan would refuse it."""
+    try:
+        return decode(data, name="the picture").pixels
+    except InputError as error:
+        problems.append(error.message)
+        return None
+
+
 def _bounded(entries: Iterator[Entry]) -> tuple[Entry, ...]:
     kept: list[Entry] = []
     for entry in entries:
@@ -195,9 +205,10 @@ def inspect_bytes(data: bytes, options: ProvenanceOptions | None = None) -> Insp
     options = options or ProvenanceOptions()
     container = parse(data)
     metadata = Metadata(container)
-    raster = Raster(data, metadata)
-    readings, note = _watermark(raster)
     problems = list(container.problems)
+    pixels = _pixels(data, problems)
+    raster = Raster(data, metadata, pixels)
+    readings, note = _watermark(raster)
     xmp = _bounded(_xmp(container, problems))
     texts = (Entry(f"{text.keyword} ({text.chunk})", text.text) for text in container.png_text)
     iptc = (Entry(IIM_NAMES.get(key, f"{key[0]}:{key[1]}"), text) for key, text in metadata.iim)

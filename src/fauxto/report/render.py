@@ -38,10 +38,11 @@ class Shown(BaseModel):
 
 @dataclass(frozen=True)
 class Mark:
-    """A place on the scale of the score, in [0, 1], and how its label is aligned there."""
+    """A place on the scale of the score, in [0, 1], how its label is aligned there and its decimals."""
 
     value: float
     anchor: str
+    digits: int
 
     @property
     def percent(self) -> str:
@@ -51,7 +52,7 @@ class Mark:
     @property
     def text(self) -> str:
         """The place as a person reads it."""
-        return f"{self.value:.2f}"
+        return f"{self.value:.{self.digits}f}"
 
 
 @dataclass(frozen=True)
@@ -152,13 +153,14 @@ def card_of(shown: Shown, configs: Mapping[str, BundleConfig], identifier: str) 
 def _scale(score: float | None, config: BundleConfig | None) -> Scale | None:
     if score is None or config is None or not config.thresholds.fitted:
         return None
-    low, high = config.thresholds.no_sign, config.thresholds.ai
+    thresholds = config.thresholds.as_thresholds()
+    low, high, digits = thresholds.no_sign, thresholds.ai, thresholds.digits(score)
     # Labels of thresholds that lie close together stand away from each other.
     close = high - low < 2 * _EDGE
     return Scale(
-        Mark(score, _anchor(score)),
-        Mark(low, _anchor(low, "end" if close else "middle")),
-        Mark(high, _anchor(high, "start" if close else "middle")),
+        Mark(score, _anchor(score), digits),
+        Mark(low, _anchor(low, "end" if close else "middle"), digits),
+        Mark(high, _anchor(high, "start" if close else "middle"), digits),
     )
 
 

@@ -232,6 +232,7 @@ def _refused(error: Exception) -> RefusedError:
     if isinstance(error, PermissionError):
         return RefusedError("unreadable", "access denied; check the credentials in the environment")
     said = printable(str(error)).strip().rstrip(".") or type(error).__name__
+    remedy = "give them in the environment" if "credential" in said.lower() else "try again"
     return RefusedError(
-        "unreadable", f"the store did not give it ({type(error).__name__}: {said[:300]}); try again"
+        "unreadable", f"the store did not give it ({type(error).__name__}: {said[:300]}); {remedy}"
     )

@@ -139,7 +139,6 @@ def write_heatmaps(prepared: Iterable[Prepared], records: Iterable[Record], fold
         # The hash keeps files of one name in several folders apart.
         name = f"{Path(item.path).stem or 'image'}-{item.image.sha256[:12]}.png"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             overlay(square, contributions(item.bundle, square)).save(folder / name)
         except OSError as error:
             raise UsageError(f"{folder}: cannot write the heatmap {name} ({error.strerror})") from error

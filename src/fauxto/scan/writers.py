@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
@@ -107,7 +109,7 @@ class CsvWriter:
 class ParquetWriter:
     """A parquet file with `COLUMNS`; its schema does not depend on the records."""
 
-    def __init__(self, path: Path | IO[bytes]) -> None:
+    def __init__(self, to: Path | IO[bytes]) -> None:
         try:
             import pyarrow
             import pyarrow.parquet
@@ -116,7 +118,8 @@ class ParquetWriter:
         numbers = {"score": pyarrow.float64(), "width": pyarrow.int32(), "height": pyarrow.int32()}
         self._schema = pyarrow.schema([(name, numbers.get(name, pyarrow.string())) for name in COLUMNS])
         self._table = pyarrow.Table
-        self._file = pyarrow.parquet.ParquetWriter(path, self._schema)
+        self._sink = os.fdopen(_claimed(to), "wb") if isinstance(to, Path) else to
+        self._file = pyarrow.parquet.ParquetWriter(self._sink, self._schema)
 
     def write(self, records: Sequence[Record]) -> None:
         """Append a row group."""
@@ -127,6 +130,7 @@ class ParquetWriter:
     def close(self) -> None:
         """Write the footer."""
         self._file.close()
+        self._sink.flush()
 
 
 class TableWriter:
@@ -168,17 +172,17 @@ def open_writer(kind: Format, output: Path | None, stdout: IO[str]) -> Writer:
     """The writer of a format, to a file or to standard output.
 
     Raises:
-        UsageError: the file cannot be written, or parquet was asked for without one.
+        UsageError: the file cannot be written, another scan is writing to it, or parquet was asked for
+            without one.
         MissingExtraError: parquet without pyarrow.
     """
     if kind == "parquet":
         if output is None:
             raise UsageError("--format parquet needs --output FILE: it is not text")
-        _check_writable(output)
         return ParquetWriter(output)
     if output is None and kind != "table" and isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(encoding="utf-8")  # as files are; the letters of a terminal are for people
-    stream = stdout if output is None else _check_writable(output).open("w", encoding="utf-8", newline="")
+    stream = stdout if output is None else os.fdopen(_claimed(output), "w", encoding="utf-8", newline="")
     match kind:
         case "json":
             return JsonWriter(stream)
@@ -190,11 +194,35 @@ def open_writer(kind: Format, output: Path | None, stdout: IO[str]) -> Writer:
             return TableWriter(stream, colour=output is None and stdout.isatty())
 
 
-def _check_writable(output: Path) -> Path:
+def _claimed(output: Path) -> int:
+    """A descriptor of the emptied file, which no second scan gets for as long as it is open."""
     try:
-        with output.open("a", encoding="utf-8"):
-            return output
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not a terminal, a pipe or /dev/null
+            _lock(descriptor)
+            os.ftruncate(descriptor, 0)
+        return descriptor
+    except BlockingIOError:
+        raise UsageError(
+            f"{output}: another scan is writing to it; wait for it, or choose another --output"
+        ) from None
     except OSError as error:
         raise UsageError(
             f"{output}: cannot be written ({error.strerror}); choose another --output"
         ) from error
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file where the system and its disk can.
+
+    Raises:
+        BlockingIOError: somebody else has.
+    """
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except (ImportError, OSError):
+        return

@@ -31,6 +31,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="parquet file")
     parser.add_argument("--count", type=int, default=180, help="pictures of each kind")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument(
+        "--only-test",
+        action="store_true",
+        help="all for testing, by the test's templates, from --photographs that no training has seen",
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -47,8 +52,8 @@ def main() -> None:
         if kind in FROM_PHOTOGRAPHS and not photographs:
             print(f"{kind}: left out, needs --photographs", file=sys.stderr)
             continue
-        pictures += make(kind, arguments.count, photographs, arguments.seed)
-        write(pictures, arguments.output)
+        pictures += make(kind, arguments.count, photographs, arguments.seed, only_test=arguments.only_test)
+        write(pictures, arguments.seed, arguments.output)
         print(f"{kind}: {arguments.count}, {len(pictures)} in all", file=sys.stderr)
 
 

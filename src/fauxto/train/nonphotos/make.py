@@ -80,7 +80,9 @@ def encode(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def make(kind: str, count: int, photographs: Sequence[Photograph], seed: int) -> Iterator[NonPhoto]:
+def make(
+    kind: str, count: int, photographs: Sequence[Photograph], seed: int, *, only_test: bool = False
+) -> Iterator[NonPhoto]:
     """Render `count` pictures of a kind, seven in ten of them for training.
 
     Args:
@@ -89,14 +91,15 @@ def make(kind: str, count: int, photographs: Sequence[Photograph], seed: int) ->
         photographs: what memes, paintings and drawings are made from, and what some pages show; their
             origins decide which part may use them.
         seed: the same seed gives the same pictures on a machine with the same fonts and browser.
+        only_test: all of them for testing, from photographs of every origin.
 
     Raises:
         UsageError: a program that the kind needs is not installed.
     """
-    tested = round(count * TEST_SHARE)
+    tested = count if only_test else round(count * TEST_SHARE)
     parts: tuple[tuple[Part, int], ...] = (("train", count - tested), ("test", tested))
     for part, number in parts:
-        pool = [one.pixels for one in photographs if part_of(one.origin) == part]
+        pool = [one.pixels for one in photographs if only_test or part_of(one.origin) == part]
         materials = [
             Material(np.random.default_rng([seed, zlib.crc32(f"{kind}/{part}".encode()), index]), pool, part)
             for index in range(number)
@@ -105,8 +108,11 @@ def make(kind: str, count: int, photographs: Sequence[Photograph], seed: int) ->
             yield NonPhoto(encode(picture), f"{kind}-{part}-{index}.jpg", kind, part)
 
 
-def write(pictures: Sequence[NonPhoto], output: Path) -> None:
-    """Write a parquet file in the Hugging Face image layout, with `kind` and `split`; replaces it at once."""
+def write(pictures: Sequence[NonPhoto], seed: int, output: Path) -> None:
+    """Write a parquet file in the Hugging Face image layout, with `kind` and `split`; replaces it at once.
+
+    Its metadata hold the seed.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -117,6 +123,7 @@ def write(pictures: Sequence[NonPhoto], output: Path) -> None:
             "split": [one.part for one in pictures],
         }
     )
+    table = table.replace_schema_metadata({"seed": str(seed)})
     temporary = output.with_name(output.name + ".part")
     pq.write_table(table, temporary, row_group_size=256)
     temporary.replace(output)

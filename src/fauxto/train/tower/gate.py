@@ -105,7 +105,10 @@ def read_others(recipe: TowerRecipe, file: Path | None) -> Others | None:
     missing = {"image", "kind", "split"} - set(table.column_names)
     if missing:
         raise DataError(f"{name}: lacks the column {', '.join(sorted(missing))}")
-    images = tuple(row["bytes"] for row in table.column("image").to_pylist())
+    rows = table.column("image").to_pylist()
+    if not all(isinstance(row, dict) and isinstance(row.get("bytes"), bytes) for row in rows):
+        raise DataError(f"{name}: its column image must hold encoded files, each as `bytes` of a struct")
+    images = tuple(row["bytes"] for row in rows)
     kinds, splits = (np.array(table.column(column).to_pylist()) for column in ("kind", "split"))
     if not (splits == "train").any():
         raise DataError(f"{name}: no picture has the split `train`, so the gate could not learn")
