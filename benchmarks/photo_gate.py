@@ -1,4 +1,4 @@
-"""How the shipped photo model judges pictures that are no photographs, more of them than its training measured.
+"""How the shipped photo model judges pictures that are no photographs, more of them than training measured.
 
     python -m fauxto.train.nonphotos --only-test --count 300 --seed 1 --photographs faces/test.parquet \\
         --output nonphotos.parquet

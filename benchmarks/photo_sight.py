@@ -4,8 +4,9 @@
 
 The recipe's tower sees a picture's centre square at 224 px. Here it also sees a crop of 224 px that keeps
 the picture's own pixels, and the square at 336 px with interpolated positions; linear heads read either
-alone, beside what the recipe's head reads, or their logits are joined. Origins, penalty and yardstick are the
-recipe's. Every method writes its rows of results/photo-tried.csv; one that is there is not run again.
+alone, beside what the recipe's head reads, or their logits are joined. A head may also be fitted on further
+views, mirrored squares from anywhere along the longer side. Origins, penalty and yardstick are the recipe's.
+Every method writes its rows of results/photo-tried.csv; one that is there is not run again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -93,6 +95,25 @@ def seen_so(material: Material, sight: Sight, blocks: tuple[int, ...], *, beside
     return material.seen(lambda view, whole: np.concatenate([whole, chosen[view]], axis=1))
 
 
+def moved(seed: int, number: int, row: int, pixels: Pixels) -> Pixels:
+    """The picture mirrored, and of it a square anywhere along its longer side."""
+    rng = np.random.default_rng([seed, 3000 + number, row])
+    return np.ascontiguousarray(cut(pixels, min(pixels.shape[:2]), rng)[:, ::-1])
+
+
+def fitted_on_moved(material: Material, count: int) -> Material:
+    """The pictures, with so many moved views for a head to be fitted on."""
+    recipe, pictures, net = material.recipe, material.pictures, material.recipe.net
+    config = recipe.input_config()
+    tower = rounded_tower(material.published, net.depth, recipe.input.side, net.bits)
+    kind, fitted = faster_type(tower, recipe.input.side), dict(material.fitted)
+    for number in range(count):
+        file = material.work / f"moved-{number}-{pictures.fingerprint}-{net.mark}.npy"
+        view = partial(moved, recipe.seed, number)
+        fitted[f"moved {number}"] = cached_features(file, tower, pictures.pixels(), view, config, net, kind)
+    return replace(material, fitted=fitted)
+
+
 EARLY, MIDDLE = (2, 3, 4, 5), (5, 6, 7, 8)
 METHODS: dict[str, Callable[[Material], Logits]] = {
     "native crop, blocks 2-5": lambda material: linear(seen_so(material, NATIVE, EARLY)),
@@ -105,6 +126,9 @@ METHODS: dict[str, Callable[[Material], Logits]] = {
     ),
     "native crop, blocks 2-5, and the whole, mean": lambda material: joined(
         linear(material), linear(seen_so(material, NATIVE, EARLY))
+    ),
+    "fitted on two mirrored squares from anywhere as well": lambda material: linear(
+        fitted_on_moved(material, 2)
     ),
     "square of 336 px": lambda material: linear(seen_so(material, LARGE, MIDDLE)),
     "squares of 224 and 336 px, mean": lambda material: joined(
