@@ -99,7 +99,8 @@ def photo_aims() -> str:
         row for row in elsewhere["photographs, by collection"].values() if row["photographs"] >= 100
     ]
     accused = max(large_ones, key=lambda row: row["called ai"] / row["photographs"])
-    kinds = [row for kinds in gate["kinds"].values() for row in kinds.values()]
+    others = read("photo-gate.json")
+    kinds = [row for kinds in others["kinds"].values() for row in kinds.values()]
     worst = max(kinds, key=lambda row: (row["called ai"], row["upper bound"]))
     size = (ROOT / "src" / "fauxto" / "models" / "photo" / "model.onnx").stat().st_size / 1e6
     aims = [
@@ -130,7 +131,8 @@ def photo_aims() -> str:
         f"| time for a JPEG of 4000x3000, of decoding and ResNet50 | at most 2.5 | "
         f"{large['4000x3000']['times as long as decoding and ResNet50']:.2f} |",
         "",
-        f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`; both rates: "
+        f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`; non-photographs: {others['model']}, "
+        f"seed {others['seed']}, `results/photo-gate.json`; both rates: "
         "`results/large-pictures.json`, with an earlier head on the same tower.",
     ]
     return "\n".join(rows)
@@ -282,21 +284,23 @@ def adapt() -> str:
 
 
 def gate() -> str:
-    found = read("photo.json")["gate"]
+    """What becomes of pictures that are no photographs, and how many photographs are turned away."""
+    others, found = read("photo-gate.json"), read("photo.json")["gate"]
     rows = [
-        "| pictures | number | let through | called `ai` | degraded: let through | called `ai` |",
+        "| pictures | number | let through | called `ai` | JPEG 40: let through | called `ai` |",
         "|---|---|---|---|---|---|",
     ]
-    for name, row in found["kinds"]["clean"].items():
-        degraded = found["kinds"]["draws"][name]
+    for name, row in others["kinds"]["clean"].items():
+        degraded = others["kinds"]["hard"][name]
         shares = [one[key] for one in (row, degraded) for key in ("let through", "called ai")]
         rows.append(f"| {name} | {row['pictures']} | " + " | ".join(map(percent, shares)) + " |")
     away = found["photographs turned away"]
-    least = min(found["kinds"]["clean"].values(), key=lambda row: (row["called ai"], row["upper bound"]))
+    least = min(others["kinds"]["clean"].values(), key=lambda row: (row["called ai"], row["upper bound"]))
     rows += [
         "",
         f"{percent(least['called ai'])} of {least['pictures']} pictures leaves up to "
-        f"{percent(least['upper bound'])} possible (exact one-sided 95 % bound). "
+        f"{percent(least['upper bound'])} possible (exact one-sided 95 % bound); {others['model']}, "
+        f"{others['data']}, seed {others['seed']}, `results/photo-gate.json`. "
         f"Of photographs {percent(away['clean'])} are turned away, at most {percent(max(away.values()))} in "
         f"any of {len(away)} views, degraded ones among them; of AI-generated images that look like "
         f"photographs {percent(found['ai-generated turned away']['clean'])}; `results/photo.json`.",
