@@ -131,8 +131,8 @@ def photo_aims() -> str:
         f"| time for a JPEG of 4000x3000, of decoding and ResNet50 | at most 2.5 | "
         f"{large['4000x3000']['times as long as decoding and ResNet50']:.2f} |",
         "",
-        f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`; non-photographs: {others['model']}, "
-        f"seed {others['seed']}, `results/photo-gate.json`; both rates: "
+        f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`; non-photographs: "
+        f"{others['model']}, seed {others['seed']}, `results/photo-gate.json`; both rates: "
         "`results/large-pictures.json`, with an earlier head on the same tower.",
     ]
     return "\n".join(rows)
