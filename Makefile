@@ -99,6 +99,9 @@ results: .venv-test/.installed
 	.venv-test/bin/python benchmarks/thumb_ablation.py --data $(DATA)/cifake/train.parquet --images 20000 \
 	  --epochs 3   # results/thumb-ablation.csv; rows that are there stay
 	test -z "$(RUN)" || cp $(RUN)/metrics.csv results/thumb-log.csv   # of recipes/thumb.yaml, where it was trained
+	.venv-test/bin/python -m fauxto.train.nonphotos --only-test --count 300 --seed 1 \
+	  --photographs $(DATA)/faces/test.parquet --output runs/nonphotos-test.parquet
+	.venv-test/bin/python benchmarks/photo_gate.py --others runs/nonphotos-test.parquet --output results/photo-gate.json
 	cp src/fauxto/models/photo/metrics.json results/photo.json   # measured on held-out origins while training
 	.venv-test/bin/fauxto scan examples/ >results/demo.txt; test $$? -le 1
 	.venv-test/bin/python benchmarks/figures.py
