@@ -127,9 +127,7 @@ METHODS: dict[str, Callable[[Material], Logits]] = {
     "native crop, blocks 2-5, and the whole, mean": lambda material: joined(
         linear(material), linear(seen_so(material, NATIVE, EARLY))
     ),
-    "fitted on two mirrored squares from anywhere as well": lambda material: linear(
-        fitted_on_moved(material, 2)
-    ),
+    "two mirrored squares from anywhere as well": lambda material: linear(fitted_on_moved(material, 2)),
     "square of 336 px": lambda material: linear(seen_so(material, LARGE, MIDDLE)),
     "squares of 224 and 336 px, mean": lambda material: joined(
         linear(material), linear(seen_so(material, LARGE, MIDDLE))
