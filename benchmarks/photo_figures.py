@@ -99,8 +99,8 @@ def photo_aims() -> str:
         row for row in elsewhere["photographs, by collection"].values() if row["photographs"] >= 100
     ]
     accused = max(large_ones, key=lambda row: row["called ai"] / row["photographs"])
-    others = read("photo-gate.json")
-    kinds = [row for kinds in others["kinds"].values() for row in kinds.values()]
+    no_photographs = read("photo-gate.json")
+    kinds = [row for kinds in no_photographs["kinds"].values() for row in kinds.values()]
     worst = max(kinds, key=lambda row: (row["called ai"], row["upper bound"]))
     size = (ROOT / "src" / "fauxto" / "models" / "photo" / "model.onnx").stat().st_size / 1e6
     aims = [
@@ -132,7 +132,7 @@ def photo_aims() -> str:
         f"{large['4000x3000']['times as long as decoding and ResNet50']:.2f} |",
         "",
         f"{found['model']}, seed {found['run']['seed']}; `results/photo.json`; non-photographs: "
-        f"{others['model']}, seed {others['seed']}, `results/photo-gate.json`; both rates: "
+        f"{no_photographs['model']}, seed {no_photographs['seed']}, `results/photo-gate.json`; both rates: "
         "`results/large-pictures.json`, with an earlier head on the same tower.",
     ]
     return "\n".join(rows)

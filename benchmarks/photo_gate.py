@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fauxto.detector import Detector
-from fauxto.evaluate.intervals import upper_bound
 from fauxto.images import decode
+from fauxto.train.tower.verdicts import let_through
 from fauxto.train.tower.views import RUNGS
 
 HARD = "hard"
@@ -37,14 +37,7 @@ def pictures(images: list[dict[str, Any]], view: str) -> Iterator[NDArray[np.uin
 
 def counted(scores: list[float | None], ai: float) -> dict[str, Any]:
     """How many pictures of a kind were let through and how many called AI-generated."""
-    passed = [score for score in scores if score is not None]
-    called = sum(score >= ai for score in passed)
-    return {
-        "pictures": len(scores),
-        "let through": len(passed) / len(scores),
-        "called ai": called / len(scores),
-        "upper bound": round(upper_bound(called, len(scores)), 5),
-    }
+    return let_through(len(scores), np.array([score for score in scores if score is not None]), ai)
 
 
 def main() -> None:

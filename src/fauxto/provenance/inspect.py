@@ -226,5 +226,5 @@ def inspect_bytes(data: bytes, options: ProvenanceOptions | None = None) -> Insp
         watermark=readings,
         watermark_note=note,
         problems=tuple(problems),
-        evidence=tuple(read_evidence(data, options=options)),
+        evidence=tuple(read_evidence(data, pixels=pixels, options=options)),
     )

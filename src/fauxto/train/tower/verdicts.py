@@ -131,13 +131,7 @@ def gate_figures(judged: Judged, gate: Gate, config: BundleConfig) -> dict[str, 
 
     def row(kind: Kind) -> dict[str, Any]:
         scores = sigmoid(calibration.slope * kind.passed + calibration.intercept)
-        called = int((scores >= config.thresholds.ai).sum())
-        return {
-            "pictures": kind.pictures,
-            "let through": len(scores) / kind.pictures,
-            "called ai": called / kind.pictures,
-            "upper bound": round(upper_bound(called, kind.pictures), 5),
-        }
+        return let_through(kind.pictures, scores, config.thresholds.ai)
 
     return {
         "photographs turned away": {view: float(away[real].mean()) for view, away in judged.away.items()},
@@ -145,6 +139,20 @@ def gate_figures(judged: Judged, gate: Gate, config: BundleConfig) -> dict[str, 
         "kinds": {
             view: {name: row(kind) for name, kind in kinds.items()} for view, kinds in gate.kinds.items()
         },
+    }
+
+
+def let_through(pictures: int, scores: NDArray[np.float64], ai: float) -> dict[str, Any]:
+    """Of so many `pictures` what a gate let through, with these `scores`, and what is called AI-generated.
+
+    With the latter's exact one-sided 95 % upper bound.
+    """
+    called = int((scores >= ai).sum())
+    return {
+        "pictures": pictures,
+        "let through": len(scores) / pictures,
+        "called ai": called / pictures,
+        "upper bound": round(upper_bound(called, pictures), 5),
     }
 
 
