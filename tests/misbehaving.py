@@ -20,7 +20,7 @@ def misbehave(data):
 def open_file(data, name, rules):
     misbehave(data)
     return whole(data, name, rules)
-def inspect_bytes(data, options):
+def inspect_bytes(data, options, limits):
     misbehave(data)
     return look(data, options)
 isolation.open_file, isolation.inspect_bytes = open_file, inspect_bytes

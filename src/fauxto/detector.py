@@ -192,7 +192,7 @@ class Detector:
             return self._children.inspect(data, printable(name))
         from fauxto.provenance.inspect import inspect_bytes
 
-        return inspect_bytes(data, self._rules.provenance).to_json()
+        return inspect_bytes(data, self._rules.provenance, self._limits).to_json()
 
     def isolate(self) -> None:
         """Open files in processes of their own from now on, as `isolate=True` does from the start."""

@@ -336,7 +336,7 @@ def serve() -> None:
 
 def _done(header: dict[str, Any], data: bytes, rules: OpeningRules) -> tuple[dict[str, Any], bytes]:
     if header["what"] == "inspect":
-        return inspect_bytes(data, rules.provenance).to_json(), b""
+        return inspect_bytes(data, rules.provenance, rules.limits).to_json(), b""
     return _opened_to_json(open_file(data, header["name"], rules))
 
 

@@ -122,6 +122,20 @@ def test_standard_input() -> None:
     assert json.loads(result.stdout)["evidence"][0]["source"] == "generator"
 
 
+def test_a_larger_file_is_inspected_where_the_limit_is_raised(tmp_path: Path) -> None:
+    data = made.png(parameters=made.WEBUI)
+    (tmp_path / "x.png").write_bytes(data)
+    for source, stdin in ((tmp_path / "x.png", None), ("-", data)):
+        refused = run(source, "--max-bytes", str(len(data) - 1), "--format", "json", stdin=stdin)
+        assert refused.exit_code == 2 and json.loads(refused.stdout)["error"]["code"] == "too-large"
+        assert run(source, "--max-bytes", str(len(data)), stdin=stdin).exit_code == 0
+
+
+def test_no_bytes_on_standard_input() -> None:
+    result = run("-", "--format", "json", stdin=b"")
+    assert result.exit_code == 2 and json.loads(result.stdout)["error"]["code"] == "empty"
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xd8\xff", made.encode(made.picture(), "JPEG")[:300], bytes(100)]
 )
@@ -142,3 +156,10 @@ def test_a_picture_that_a_scan_would_refuse_is_a_problem(tmp_path: Path) -> None
     (tmp_path / "whole.jpg").write_bytes(data)
     assert "Problem: the picture: " in run(tmp_path / "cut.jpg").stdout
     assert "Problem" not in run(tmp_path / "whole.jpg").stdout
+
+
+def test_the_limit_of_pixels_is_an_option(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(made.encode(made.picture(64, 64), kind="JPEG"))
+    over = run(tmp_path / "x.jpg", "--max-pixels", str(64 * 64 - 1)).stdout
+    assert "raise the limit max_pixels" in over and "Evidence" in over
+    assert "Problem" not in run(tmp_path / "x.jpg", "--max-pixels", str(64 * 64)).stdout

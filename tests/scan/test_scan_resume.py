@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import resource
@@ -305,6 +306,17 @@ def test_two_scans_do_not_write_into_one_folder(
     with open_folder(tmp_path / "out", options(), lambda: [], Skipped(), resume=True):
         result = fauxto(capsys, "scan", few, "--output", tmp_path / "out", "--resume")
     assert result.code == 2 and "another scan is writing here" in result.err
+
+
+def test_a_disk_that_keeps_no_locks_can_be_written_to(
+    capsys: pytest.CaptureFixture[str], few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    for output in (tmp_path / "out", tmp_path / "out.jsonl"):
+        assert fauxto(capsys, "scan", few, "--output", output).err.startswith("100 images: ")
 
 
 def test_the_list_of_inputs_is_not_held_in_memory(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from fauxto.images import Limits
     from fauxto.provenance.inspect import Entry, Inspection
 
 _SHOWN = 2000  # characters of one value in the table; JSON has more
@@ -42,6 +43,10 @@ def inspect(
         Path | None,
         typer.Option("--trust-list", metavar="PEM", help="Certificates to trust as C2PA signers."),
     ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Decode no larger picture; the rest is still read.")
+    ] = 100_000_000,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Refuse a larger file.")] = 100_000_000,
 ) -> None:
     """Print everything that one file says about itself, raw values included.
 
@@ -50,13 +55,14 @@ def inspect(
 
     Exit code 2 where the file cannot be read.
     """
-    from fauxto.images import printable
+    from fauxto.images import Limits, printable
     from fauxto.provenance import ProvenanceOptions
     from fauxto.provenance.inspect import inspect_bytes
 
     try:
-        data = _read(file)
-        found = inspect_bytes(data, ProvenanceOptions(allow_network=allow_network, trust_list=trust_list))
+        limits = Limits(max_pixels, max_bytes)
+        options = ProvenanceOptions(allow_network=allow_network, trust_list=trust_list)
+        found = inspect_bytes(_read(file, limits), options, limits)
         if found.container == "unknown":
             raise InputError(
                 "not-an-image", f"{printable(file)}: not an image that fauxto knows; give an image file"
@@ -73,23 +79,23 @@ def inspect(
         _print_tables(file, found)
 
 
-def _read(file: str) -> bytes:
-    """The file's bytes, within the limits of every other command.
+def _read(file: str, limits: Limits) -> bytes:
+    """The file's bytes, within limits.
 
     Raises:
-        InputError: as `fauxto.images.read_bytes`.
+        InputError: as `fauxto.images.read_bytes` and `read_stream`.
     """
-    from fauxto.images import Limits, read_bytes
+    from fauxto.images import read_bytes, read_stream
 
     if file != "-":
-        return read_bytes(file)
-    limit = Limits().max_bytes
-    data = sys.stdin.buffer.read(limit + 1)
-    if len(data) > limit:
-        raise InputError("too-large", f"standard input: more than {limit} bytes; give a smaller file")
-    if not data:
-        raise InputError("empty", "standard input: no bytes; give a file's name, or pipe an image in")
-    return data
+        return read_bytes(file, limits=limits)
+    try:
+        return read_stream(sys.stdin.buffer, name="standard input", limits=limits)
+    except InputError as error:
+        if error.code != "empty":
+            raise
+        remedy = "standard input: no bytes; give a file's name, or pipe an image in"
+        raise InputError("empty", remedy) from None
 
 
 def safe(text: str, limit: int = _SHOWN) -> str:

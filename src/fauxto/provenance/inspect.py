@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from fauxto.errors import InputError, UsageError
-from fauxto.images import decode
+from fauxto.images import Limits, decode
 from fauxto.provenance import ProvenanceOptions, read_evidence
 from fauxto.provenance.c2pa import describe_c2pa
 from fauxto.provenance.containers import Container, parse
@@ -163,10 +163,10 @@ def _watermark(raster: Raster) -> tuple[tuple[MarkReading, ...], str]:
     return readings, ""
 
 
-def _pixels(data: bytes, problems: list[str]) -> Pixels | None:
+def _pixels(data: bytes, limits: Limits, problems: list[str]) -> Pixels | None:
     """The picture, or None and among the problems why a scan would refuse it."""
     try:
-        return decode(data, name="the picture").pixels
+        return decode(data, name="the picture", limits=limits).pixels
     except InputError as error:
         problems.append(error.message)
         return None
@@ -192,12 +192,15 @@ def _credentials(data: bytes, container: Container, options: ProvenanceOptions) 
     return found if any(found.values()) else {}
 
 
-def inspect_bytes(data: bytes, options: ProvenanceOptions | None = None) -> Inspection:
+def inspect_bytes(
+    data: bytes, options: ProvenanceOptions | None = None, limits: Limits | None = None
+) -> Inspection:
     """Find everything that a file says about itself.
 
     Args:
         data: the whole file; any bytes.
         options: as for `read_evidence`.
+        limits: of the pixels that are decoded, by default those of a scan.
 
     Returns:
         Raw values, bounded in number and length, and the rows of evidence. Never raises for bytes.
@@ -206,7 +209,7 @@ def inspect_bytes(data: bytes, options: ProvenanceOptions | None = None) -> Insp
     container = parse(data)
     metadata = Metadata(container)
     problems = list(container.problems)
-    pixels = _pixels(data, problems)
+    pixels = _pixels(data, limits or Limits(), problems)
     raster = Raster(data, metadata, pixels)
     readings, note = _watermark(raster)
     xmp = _bounded(_xmp(container, problems))

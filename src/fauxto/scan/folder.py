@@ -18,6 +18,7 @@ from typing import IO
 from fauxto.errors import MissingExtraError, UsageError
 from fauxto.record import Record
 from fauxto.scan.found import Found, Skipped
+from fauxto.scan.locks import lock
 from fauxto.scan.pipeline import Batch
 from fauxto.scan.plan import (
     Options,
@@ -137,7 +138,7 @@ def open_folder(
         if not own.is_dir() and path.is_dir() and any(path.iterdir()):
             raise UsageError(f"{path}: is neither empty nor a scan's output; choose another --output folder")
         own.mkdir(parents=True, exist_ok=True)
-        lock = _locked(own / "lock", path)
+        held = _locked(own / "lock", path)
         for leftover in own.glob("*.unfinished"):
             leftover.unlink()
         if (own / "state.json").exists():
@@ -149,21 +150,19 @@ def open_folder(
         raise UsageError(
             f"{path}: cannot be written ({error.strerror or error}); choose another --output"
         ) from error
-    return OutputFolder(path, plan, lock)
+    return OutputFolder(path, plan, held)
 
 
 def _locked(path: Path, folder: Path) -> IO[str]:
-    import fcntl
-
-    lock = path.open("w")
+    held = path.open("w")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(held.fileno())
     except BlockingIOError:
-        lock.close()
+        held.close()
         raise UsageError(
             f"{folder}: another scan is writing here; wait for it, or choose another folder"
         ) from None
-    return lock
+    return held
 
 
 def _resumed(path: Path, options: Options, *, resume: bool) -> Plan:

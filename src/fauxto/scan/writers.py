@@ -14,6 +14,7 @@ from typing import IO, Any, Literal, Protocol
 from fauxto.errors import MissingExtraError, UsageError
 from fauxto.images import printable
 from fauxto.record import Record
+from fauxto.scan.locks import lock
 
 Format = Literal["table", "json", "jsonl", "csv", "parquet"]
 
@@ -199,7 +200,7 @@ def _claimed(output: Path) -> int:
     try:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not a terminal, a pipe or /dev/null
-            _lock(descriptor)
+            lock(descriptor)
             os.ftruncate(descriptor, 0)
         return descriptor
     except BlockingIOError:
@@ -210,19 +211,3 @@ def _claimed(output: Path) -> int:
         raise UsageError(
             f"{output}: cannot be written ({error.strerror}); choose another --output"
         ) from error
-
-
-def _lock(descriptor: int) -> None:
-    """Lock a file where the system and its disk can.
-
-    Raises:
-        BlockingIOError: somebody else has.
-    """
-    try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except (ImportError, OSError):
-        return
