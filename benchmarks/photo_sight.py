@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -24,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from fauxto.train.tower.export import rounded_tower
 from fauxto.train.tower.features import View, cached_features, faster_type
 from fauxto.train.tower.heads import Features
-from fauxto.train.tower.views import Generator, Pixels, degrade, drawn
+from fauxto.train.tower.views import Generator, Pixels, degrade, drawn, moved
 from photo_ablation import Factor, read
 from photo_tried import Logits, Material, add_options, joined, linear, looked_at, prepare, store, stored
 
@@ -175,12 +174,6 @@ def joined_where_borderline(material: Material, whole: Logits, second: Logits) -
     return found
 
 
-def moved(seed: int, number: int, row: int, pixels: Pixels) -> Pixels:
-    """The picture mirrored, and of it a square anywhere along its longer side."""
-    rng = np.random.default_rng([seed, 3000 + number, row])
-    return np.ascontiguousarray(cut(pixels, min(pixels.shape[:2]), rng)[:, ::-1])
-
-
 def fitted_on_moved(material: Material, count: int) -> Material:
     """The pictures, with so many moved views for a head to be fitted on."""
     recipe, pictures, net = material.recipe, material.pictures, material.recipe.net
@@ -188,8 +181,11 @@ def fitted_on_moved(material: Material, count: int) -> Material:
     tower = rounded_tower(material.published, net.depth, recipe.input.side, net.bits)
     kind, fitted = faster_type(tower, recipe.input.side), dict(material.fitted)
     for number in range(count):
-        file = material.work / f"moved-{number}-{pictures.fingerprint}-{net.mark}.npy"
-        view = partial(moved, recipe.seed, number)
+        file = material.work / f"moved-{recipe.seed}-{number}-{pictures.fingerprint}-{net.mark}.npy"
+
+        def view(row: int, pixels: Pixels, number: int = number) -> Pixels:
+            return moved(pixels, np.random.default_rng([recipe.seed, 3000 + number, row]))
+
         fitted[f"moved {number}"] = cached_features(file, tower, pictures.pixels(), view, config, net, kind)
     return replace(material, fitted=fitted)
 

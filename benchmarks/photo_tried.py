@@ -96,14 +96,14 @@ def linear(
     return judged_by(heads, material)
 
 
-def judged_by(heads: LeftOut, material: Material) -> Logits:
+def judged_by(heads: LeftOut[Any], material: Material) -> Logits:
     """What heads that never saw a picture's origin say of it in every measured view."""
     return {view: heads.logits(found, material.pictures.groups) for view, found in material.measured.items()}
 
 
-def consistent(material: Material, penalty: float) -> Logits:
-    """The recipe's head, with another penalty on how logits change when a picture is encoded anew."""
-    changed = material.recipe.head.model_copy(update={"consistency": penalty})
+def as_in_the_recipe(material: Material, **changes: Any) -> Logits:
+    """The recipe's head with something changed in its section."""
+    changed = material.recipe.head.model_copy(update=changes)
     recipe = material.recipe.model_copy(update={"head": changed, "rungs": []})
     views, _ = views_by(recipe, material.pictures, material.work, material.published)
     return judged_by(fit_all(recipe, material.pictures, views), material)
@@ -319,11 +319,14 @@ def four_bits(material: Material) -> Logits:
 
 
 METHODS: dict[str, Callable[[Material], Logits]] = {
-    "the recipe's head": lambda material: consistent(material, material.recipe.head.consistency),
     **{
-        f"consistency {penalty:g}": lambda material, penalty=penalty: consistent(material, penalty)  # type: ignore[misc]
-        for penalty in (0, 0.01, 0.1)
+        f"consistency {penalty:g}": lambda material, penalty=penalty: as_in_the_recipe(  # type: ignore[misc]
+            material, consistency=penalty, moved=0, hidden=0
+        )
+        for penalty in (0, 0.01, 0.06, 0.1)
     },
+    "consistency 0.06, moved squares": lambda material: as_in_the_recipe(material, hidden=0),
+    "consistency 0.06, hidden units": lambda material: as_in_the_recipe(material, moved=0),
     "no views encoded anew": linear,
     "a tenth of the origins left out at a time": lambda material: by_parts(material, _FOLDS),
     "a fifth of the origins left out at a time": lambda material: by_parts(material, _INNER),
@@ -398,7 +401,7 @@ def views_by(recipe: TowerRecipe, pictures: Pictures, work: Path, published: Pat
 
 def seen_by(recipe: TowerRecipe, pictures: Pictures, work: Path, published: Path) -> tuple[Material, Tower]:
     """The pictures as a recipe's tower sees them, in the views of this page only, and that tower."""
-    head = recipe.head.model_copy(update={"reencoded": 0, "consistency": 0})
+    head = recipe.head.model_copy(update={"reencoded": 0, "consistency": 0, "moved": 0, "hidden": 0})
     few = recipe.model_copy(update={"rungs": [view for view in MEASURED if view in RUNGS], "head": head})
     views, tower = views_by(few, pictures, work, published)
     measured = {view: views.measured[view] for view in MEASURED}

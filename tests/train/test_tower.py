@@ -128,7 +128,7 @@ def faces_section() -> dict[str, object]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a gate."""
     folder = tmp_path_factory.mktemp("tower")
-    head = {"draws": 1, "reencoded": 1, "l2": 0.01, "consistency": 0.001}
+    head = {"draws": 1, "reencoded": 1, "moved": 1, "l2": 0.01, "consistency": 0.001, "hidden": 64}
     written = recipe(folder / "recipe.yaml", head=head, gate={"l2": 0.001, "max_turned_away": 0.1})
     options = Options(
         weights=tower_weights(folder / "clip.safetensors"), others=others(folder / "others.parquet")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+import torch.nn.functional as F  # noqa: N812 (the field's usual name)
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from fauxto.models.golden import golden_images
 from fauxto.models.preprocess import batch_input
 from fauxto.train.tower.clip import WIDTH, Tower, features_of, read_tower
 from fauxto.train.tower.heads import Head
+from fauxto.train.tower.hidden import Hidden, Joined
 from fauxto.train.tower.recipe import TowerSection
 
 ONNX_TOLERANCE = 1e-3
@@ -31,10 +33,12 @@ _LEAST_SIZE = 1 << 16
 class HeadedTower(nn.Module):
     """Normalised images to the logit, the features it was read from, and what else the recipe asks for."""
 
-    def __init__(self, tower: Tower, section: TowerSection, head: Head, gate: Head | None) -> None:
+    def __init__(self, tower: Tower, section: TowerSection, head: Head | Joined, gate: Head | None) -> None:
         super().__init__()
         self.tower, self.section = tower, section
-        self.head, self.gate = _Linear(head), None if gate is None else _Linear(gate)
+        self.head = _Linear(head.linear if isinstance(head, Joined) else head)
+        self.hidden = _Hidden(head.hidden) if isinstance(head, Joined) else None
+        self.gate = None if gate is None else _Linear(gate)
         self.grid = math.isqrt(len(tower.pos) - 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -45,9 +49,13 @@ class HeadedTower(nn.Module):
         """
         tokens = self.tower(image, self.section.blocks)
         features = features_of(tokens, patch_means=self.section.patch_means)
-        found = [self.head(features), features]
+        logit, slopes = self.head(features), self.head.unit.weight
+        if self.hidden is not None:
+            added, steeper = self.hidden(features)
+            logit, slopes = logit + added, slopes + steeper
+        found = [logit, features]
         if self.section.patch_means:
-            found.append(self._cells(found[0], tokens))
+            found.append(self._cells(logit, slopes, tokens))
         if self.gate is not None:
             found.append(self.gate(features))
         return tuple(found)
@@ -58,13 +66,16 @@ class HeadedTower(nn.Module):
         cells = ["cells"] if self.section.patch_means else []
         return ["logit", "features", *cells, *([] if self.gate is None else ["photograph"])]
 
-    def _cells(self, logit: Tensor, tokens: Sequence[Tensor]) -> Tensor:
+    def _cells(self, logit: Tensor, slopes: Tensor, tokens: Sequence[Tensor]) -> Tensor:
         """The logit that the whole would have if every patch were like this one; their mean is the logit.
 
-        The head is linear in the patches' mean, so what each patch adds to it can be told exactly.
+        A linear head is linear in the patches' mean, so what each patch adds to it can be told exactly. With
+        hidden units it is told by the slopes (N, D) at this picture, as far as those hold.
         """
-        weights = self.head.unit.weight[0, WIDTH * len(tokens) :].view(-1, WIDTH)
-        said = torch.stack([block[:, 1:] @ one for block, one in zip(tokens, weights, strict=True)]).sum(0)
+        weights = slopes[:, None, WIDTH * len(tokens) :].chunk(len(tokens), dim=2)
+        said = torch.stack(
+            [(block[:, 1:] * one).sum(2) for block, one in zip(tokens, weights, strict=True)]
+        ).sum(0)
         cells = logit[:, None] + said - said.mean(1, keepdim=True)
         return cells.view(-1, self.grid, self.grid)
 
@@ -86,6 +97,28 @@ class _Linear(nn.Module):
         """(N, D) to logits (N,)."""
         found: Tensor = self.unit(features - self.mean).squeeze(1)
         return found
+
+
+class _Hidden(nn.Module):
+    """The small net, and how steep it is at a picture."""
+
+    mean: Tensor
+    scale: Tensor
+    outer: Tensor
+    inner: Tensor
+    inner_bias: Tensor
+
+    def __init__(self, hidden: Hidden) -> None:
+        super().__init__()
+        for name in ("mean", "scale", "inner", "inner_bias", "outer"):
+            self.register_buffer(name, torch.from_numpy(getattr(hidden, name)))
+        self.bias = hidden.bias
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, D) to logits (N,) and their derivatives by the features (N, D)."""
+        units = F.linear((features - self.mean) / self.scale, self.inner, self.inner_bias)
+        logits = F.relu(units) @ self.outer + self.bias
+        return logits, ((units > 0) * self.outer) @ self.inner / self.scale
 
 
 Stored = tuple[NDArray[np.int8], NDArray[np.float16] | NDArray[np.float32]]

@@ -19,7 +19,7 @@ from fauxto.models.preprocess import fit, normalise
 from fauxto.train.tower.clip import WIDTH, Tower
 from fauxto.train.tower.heads import Features
 from fauxto.train.tower.recipe import TowerRecipe, TowerSection
-from fauxto.train.tower.views import RUNGS, Pixels, drawn, loosely_cropped, reencoded
+from fauxto.train.tower.views import RUNGS, Pixels, drawn, loosely_cropped, moved, reencoded
 
 BATCH = 32
 View = Callable[[int, Pixels], Pixels]
@@ -28,10 +28,11 @@ View = Callable[[int, Pixels], Pixels]
 
 @dataclass(frozen=True)
 class Views:
-    """Features (N, D) of every picture: clean, encoded anew, in draws and loose crops, and on each rung."""
+    """Features (N, D) of every picture: clean, encoded anew, moved, drawn, loosely cropped, on each rung."""
 
     clean: Features
     reencoded: list[Features]
+    moved: list[Features]
     draws: list[Features]
     loose: list[Features]
     rungs: dict[str, Features]
@@ -39,7 +40,7 @@ class Views:
     @property
     def fitted(self) -> list[Features]:
         """One of each view that a head sees of a photograph as a whole or in part."""
-        return [self.clean, *self.reencoded, *self.draws]
+        return [self.clean, *self.reencoded, *self.moved, *self.draws]
 
     @property
     def measured(self) -> dict[str, Features]:
@@ -78,6 +79,7 @@ def compute_views(
     return Views(
         features("clean", lambda _, pixels: pixels),
         [features(f"reencoded-{seed}-{k}", partial(_reencoded, seed, k)) for k in range(head.reencoded)],
+        [features(f"moved-{seed}-{k}", partial(_moved, seed, k)) for k in range(head.moved)],
         [features(f"draw-{seed}-{k}", partial(_draw, seed, k, side)) for k in range(head.draws)],
         [features(f"loose-{seed}-{k}", partial(_loose, seed, k)) for k in range(head.loose)],
         {name: features(name, partial(_degraded, RUNGS[name])) for name in recipe.rungs if rungs},
@@ -90,6 +92,10 @@ def _draw(seed: int, number: int, side: int, position: int, pixels: Pixels) -> P
 
 def _reencoded(seed: int, number: int, position: int, pixels: Pixels) -> Pixels:
     return reencoded(pixels, np.random.default_rng([seed, 2000 + number, position]))
+
+
+def _moved(seed: int, number: int, position: int, pixels: Pixels) -> Pixels:
+    return moved(pixels, np.random.default_rng([seed, 3000 + number, position]))
 
 
 def _loose(seed: int, number: int, position: int, pixels: Pixels) -> Pixels:

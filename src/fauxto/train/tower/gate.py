@@ -16,7 +16,7 @@ from fauxto.errors import DataError, UsageError
 from fauxto.images import decode, printable
 from fauxto.train.tower.clip import Tower
 from fauxto.train.tower.features import Views, compute_views
-from fauxto.train.tower.heads import Head, leave_out
+from fauxto.train.tower.heads import Head, Judge, leave_out
 from fauxto.train.tower.pictures import Pictures, group_folds
 from fauxto.train.tower.recipe import TowerRecipe
 from fauxto.train.tower.views import Pixels
@@ -123,7 +123,7 @@ def fit_gate(
     others: Others,
     cache: Path,
     kind: torch.dtype,
-    head: Head,
+    head: Judge,
 ) -> Gate:
     """The gate of a recipe.
 
@@ -161,7 +161,7 @@ def fit_gate(
 
 
 def _kinds(
-    gate: Head, threshold: float, others: Others, views: Views, head: Head
+    gate: Head, threshold: float, others: Others, views: Views, head: Judge
 ) -> dict[str, dict[str, Kind]]:
     found: dict[str, dict[str, Kind]] = {}
     for view, features in views.measured.items():

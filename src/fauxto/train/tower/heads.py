@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -201,8 +202,18 @@ def _optimum(
     return slopes, bias
 
 
+class Judge(Protocol):
+    """What gives features a logit."""
+
+    def logits(self, features: Features) -> NDArray[np.float64]:
+        """Features (N, D) to logits (N,)."""
+
+
+J = TypeVar("J", bound=Judge)
+
+
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOut(Generic[J]):
     """Heads that were fitted with one group left out each, and the one that was fitted on everything.
 
     Attributes:
@@ -210,8 +221,8 @@ class LeftOut:
         whole: the head of all pictures.
     """
 
-    without: dict[str, Head]
-    whole: Head
+    without: dict[str, J]
+    whole: J
 
     def logits(self, features: Features, groups: NDArray[np.str_]) -> NDArray[np.float64]:
         """Features (N, D) to logits (N,), each by the head that never saw the picture's group."""
@@ -231,7 +242,7 @@ def leave_out(
     l2: float,
     centre: bool = False,
     consistency: Consistency | None = None,
-) -> LeftOut:
+) -> LeftOut[Head]:
     """Fit heads that leave out one group each; what has no group ("") is always learnt from.
 
     With `centre` the views are `centred` in the groups first. A group that is left out enters only through

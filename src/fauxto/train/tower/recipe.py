@@ -48,25 +48,33 @@ class TowerSection(Section):
 class HeadSection(Section):
     """The linear head: the views it is fitted on, and the penalty `l2`.
 
-    Of every picture the clean view `clean` times, `reencoded` ones that are encoded anew, `draws` that are
-    degraded and cut, and `loose` ones, in which an aligned face is cropped as loosely as faces are found. A
+    Of every picture the clean view `clean` times, `reencoded` ones that are encoded anew, `moved` ones that
+    are mirrored squares from anywhere along the longer side, `draws` that are degraded and cut, and `loose`
+    ones, in which an aligned face is cropped as loosely as faces are found. A
     `centred` head learns from how the classes differ within an origin, and not from how origins differ.
     `consistency` is the penalty on the squared change of the logit between the clean view and one that was
-    encoded anew.
+    encoded anew. `hidden` is the number of units of a small net that is fitted on the same views beside the
+    head and joined with it, leaving out a tenth of the origins at a time; 0 for none.
     """
 
     clean: int = Field(default=1, ge=1)
     reencoded: int = Field(default=0, ge=0)
+    moved: int = Field(default=0, ge=0)
     draws: int = Field(default=3, ge=0)
     loose: int = Field(default=0, ge=0)
     l2: float = Field(default=0.1, gt=0)
     centred: bool = False
     consistency: float = Field(default=0, ge=0)
+    hidden: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _comparable(self) -> HeadSection:
         if self.consistency and not self.reencoded:
             raise ValueError("consistency compares with views that are encoded anew: set reencoded as well")
+        if self.hidden and not (self.reencoded or self.moved or self.draws or self.loose):
+            raise ValueError(
+                "hidden units learn from two views at once: set reencoded, moved, draws or loose"
+            )
         return self
 
 

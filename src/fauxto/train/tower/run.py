@@ -30,6 +30,7 @@ from fauxto.train.tower.export import HeadedTower, rounded_tower, write_onnx
 from fauxto.train.tower.features import Views, compute_views, faster_type
 from fauxto.train.tower.gate import Gate, fit_gate, read_others
 from fauxto.train.tower.heads import Consistency, Head, LeftOut, leave_out, origin_weights
+from fauxto.train.tower.hidden import Joined, Settings, hidden_left_out, joined
 from fauxto.train.tower.measure import figures, group_aurocs, large_groups, shape_aurocs
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
@@ -76,16 +77,22 @@ def run_tower(
     return export(recipe, tower, pictures, held_out, heads.whole, gate, output)
 
 
-def fit_all(recipe: TowerRecipe, pictures: Pictures, views: Views) -> LeftOut:
+def fit_all(recipe: TowerRecipe, pictures: Pictures, views: Views) -> LeftOut[Head] | LeftOut[Joined]:
     """The heads that leave a group out, and the one of all pictures."""
     section, labels, groups = recipe.head, pictures.labels, pictures.groups
     weights = origin_weights(labels, groups)
-    training = [views.clean] * (section.clean - 1) + views.fitted + views.loose
+    each = views.fitted + views.loose
+    training = [views.clean] * (section.clean - 1) + each
     pairs = [(views.clean, other) for other in views.reencoded]
     consistency = Consistency(pairs, section.consistency) if section.consistency else None
-    return leave_out(
+    linear = leave_out(
         training, labels, weights, groups, l2=section.l2, centre=section.centred, consistency=consistency
     )
+    if not section.hidden:
+        return linear
+    settings = Settings(section.hidden, recipe.seed, section.reencoded, section.consistency)
+    nets = hidden_left_out(each, labels, weights, groups, settings)
+    return joined(linear, nets, views.clean, groups, pictures.matched)
 
 
 def export(
@@ -93,7 +100,7 @@ def export(
     tower: Tower,
     pictures: Pictures,
     held_out: dict[str, NDArray[np.float64]],
-    head: Head,
+    head: Head | Joined,
     gate: Gate | None,
     output: Path,
 ) -> Path:

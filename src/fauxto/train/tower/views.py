@@ -52,6 +52,14 @@ def reencoded(pixels: Pixels, rng: Generator) -> Pixels:
     return np.asarray(_reencoded(Image.fromarray(pixels), rng))
 
 
+def moved(pixels: Pixels, rng: Generator) -> Pixels:
+    """The picture mirrored, and of it a square anywhere along its longer side."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = rng.integers(np.array([height - side, width - side]) + 1)
+    return np.ascontiguousarray(pixels[top : top + side, left : left + side][:, ::-1])
+
+
 def loosely_cropped(pixels: Pixels, rng: Generator) -> Pixels:
     """An aligned face as it looks once it was found in a larger picture: `fauxto.models.faces` in use.
 
