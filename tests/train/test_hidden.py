@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fauxto.train.tower.heads import Consistency, leave_out
-from fauxto.train.tower.hidden import Hidden, Settings, fit_hidden, hidden_left_out, joined
+from fauxto.train.tower.hidden import Settings, fit_hidden, hidden_left_out, joined
 
 PICTURES, WIDTH = 600, 400
 SETTINGS = Settings(units=32, seed=0, steady=1, consistency=0.0)
@@ -90,9 +90,3 @@ def test_joined_logits_add_up_on_one_scale() -> None:
     both = joined(linear, nets, features, groups, np.ones(PICTURES, dtype=bool))
     line, net = linear.logits(features, groups), nets.logits(features, groups)
     assert both.logits(features, groups) == pytest.approx(line + net * line.std() / net.std(), abs=1e-4)
-
-
-def test_the_matrix_is_what_a_half_precision_file_holds() -> None:
-    features, labels = drawn()
-    net: Hidden = fit_hidden([features, features], labels, even(labels), SETTINGS)
-    assert np.array_equal(net.inner.astype(np.float16).astype(np.float32), net.inner)

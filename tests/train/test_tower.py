@@ -29,7 +29,7 @@ from fauxto.train.tower.heads import Consistency, fit_heads, leave_out, origin_w
 from fauxto.train.tower.pictures import Pictures, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe
 from fauxto.train.tower.verdicts import Judged, choose_thresholds, verdict_figures
-from fauxto.train.tower.views import loosely_cropped
+from fauxto.train.tower.views import loosely_cropped, moved
 
 SIDE = 32
 
@@ -273,10 +273,14 @@ def test_a_second_run_takes_features_from_the_cache(finished: Path, monkeypatch:
 
 def test_four_bits_halve_the_file(finished: Path, tmp_path: Path) -> None:
     net = {"architecture": "clip", "blocks": [1], "patch_means": True, "bits": 4}
+    head = {"draws": 1, "l2": 0.01, "hidden": 64}
     options = Options(weights=finished.parent / "clip.safetensors")
     data = [finished.parent / "pictures.parquet"]
     bundle = run(
-        recipe(tmp_path / "recipe.yaml", net=net, folds=4, rungs=[]), data, tmp_path / "run", options
+        recipe(tmp_path / "recipe.yaml", net=net, head=head, folds=4, rungs=[]),
+        data,
+        tmp_path / "run",
+        options,
     )
     assert bundle is not None
     assert "held-out folds" in json.loads((bundle / "metrics.json").read_text())
@@ -323,6 +327,18 @@ def test_a_loose_crop_keeps_most_of_the_face() -> None:
         assert seen.shape[0] == seen.shape[1]
         assert np.abs(middle - 0.5).max() < 0.1
         assert 0.05 < np.sqrt(len(bright)) / len(seen) < 0.11
+
+
+def test_a_moved_picture_keeps_its_pixels_mirrored() -> None:
+    wide = np.random.default_rng(0).integers(0, 256, (20, 50, 3), dtype=np.uint8)
+    places = set()
+    for seed in range(30):
+        seen = moved(wide, np.random.default_rng(seed))
+        assert seen.shape == (20, 20, 3)
+        lefts = [left for left in range(31) if np.array_equal(wide[:, left : left + 20][:, ::-1], seen)]
+        places |= set(lefts)
+        assert len(lefts) == 1
+    assert min(places) < 5 and max(places) > 25
 
 
 @pytest.mark.parametrize("store", [int4, int8])

@@ -100,7 +100,7 @@ class _Linear(nn.Module):
 
 
 class _Hidden(nn.Module):
-    """The small net, and how steep it is at a picture."""
+    """The small net, its matrix rounded as the file will hold it, and how steep it is at a picture."""
 
     mean: Tensor
     scale: Tensor
@@ -110,8 +110,9 @@ class _Hidden(nn.Module):
 
     def __init__(self, hidden: Hidden) -> None:
         super().__init__()
-        for name in ("mean", "scale", "inner", "inner_bias", "outer"):
+        for name in ("mean", "scale", "inner_bias", "outer"):
             self.register_buffer(name, torch.from_numpy(getattr(hidden, name)))
+        self.register_buffer("inner", torch.from_numpy(restored(int8(hidden.inner.T)).T.copy()))
         self.bias = hidden.bias
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -206,7 +207,8 @@ def write_onnx(net: HeadedTower, config: InputConfig, path: Path) -> float:
 def _store_small(graph: onnx.GraphProto, bits: int) -> None:
     """Large matrices of products as integers with scales, other large arrays as float16.
 
-    A product's matrix lies as (inputs, outputs) in the graph, and its scales with it.
+    A product's matrix lies as (inputs, outputs) in the graph, and its scales with it. The small net's matrix
+    has eight bits whatever the tower's have: it is a hundredth of their size.
     """
     products = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
     kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
@@ -217,7 +219,8 @@ def _store_small(graph: onnx.GraphProto, bits: int) -> None:
             continue
         graph.initializer.remove(item)
         if item.name in products:
-            tensors, nodes = _integers(item.name, (int8 if bits == 8 else int4)(value.T), bits)
+            width = 8 if item.name.startswith("hidden.") else bits
+            tensors, nodes = _integers(item.name, (int8 if width == 8 else int4)(value.T), width)
         elif item.name in kernels:
             values, scale = int8(value.reshape(len(value), -1))
             name = item.name

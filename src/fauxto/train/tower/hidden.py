@@ -146,9 +146,10 @@ class _Net(torch.nn.Module):
         return one, two
 
     def kept(self, mean: NDArray[np.float32], scale: NDArray[np.float32]) -> Hidden:
-        """What was learnt, the matrix rounded to the half precision that a bundle stores."""
-        inner = self.inner.weight.detach().numpy().astype(np.float16).astype(np.float32)
-        inner_bias, outer = (one.detach().numpy().copy() for one in (self.inner.bias, self.outer.weight[0]))
+        """What was learnt."""
+        inner, inner_bias, outer = (
+            one.detach().numpy().copy() for one in (self.inner.weight, self.inner.bias, self.outer.weight[0])
+        )
         return Hidden(mean, scale, inner, inner_bias, outer, float(self.outer.bias.detach()))
 
 
