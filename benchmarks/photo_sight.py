@@ -27,6 +27,8 @@ from fauxto.train.tower.views import Generator, Pixels, degrade, drawn, moved
 from photo_ablation import Factor, read
 from photo_tried import Logits, Material, add_options, joined, linear, looked_at, prepare, store, stored
 
+_STRIDE = 16  # px between squares that are looked at for texture
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -189,8 +191,6 @@ def fitted_on_moved(material: Material, count: int) -> Material:
         fitted[f"moved {number}"] = cached_features(file, tower, pictures.pixels(), view, config, net, kind)
     return replace(material, fitted=fitted)
 
-
-_STRIDE = 16  # px between squares that are looked at for texture
 
 EARLY, MIDDLE = (2, 3, 4, 5), (5, 6, 7, 8)
 METHODS: dict[str, Callable[[Material], Logits]] = {
