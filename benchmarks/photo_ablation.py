@@ -110,7 +110,7 @@ def views_of(
             "seed": seed,
             "rungs": RUNGS,
             "net": recipe.net.model_copy(update={"blocks": READ, "patch_means": True, "bits": BITS}),
-            "head": recipe.head.model_copy(update={"draws": 1, "loose": 0, "reencoded": 0}),
+            "head": recipe.head.model_copy(update={"draws": 1, "loose": 0, "reencoded": 0, "moved": 0}),
         }
     )
     kind = faster_type(tower, recipe.input.side)

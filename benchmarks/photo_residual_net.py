@@ -69,10 +69,11 @@ class Crops:
         pictures = material.pictures
         self.labels, self.groups, self.matched = pictures.labels, pictures.groups, pictures.matched
         self.pixels = list(pictures.pixels())
-        self.mates = _mates([item.pair for item in pictures.items], pictures.groups)
-        pairs: dict[str | None, dict[int, Pixels]] = {}
+        self.mates = _mates([item.pair for item in pictures.items], pictures.groups, pictures.labels)
+        pairs: dict[str, dict[int, Pixels]] = {}
         for item in load(aligned):
-            pairs.setdefault(item.pair, {})[item.label] = item.decode().pixels
+            if item.pair:
+                pairs.setdefault(item.pair, {})[item.label] = item.decode().pixels
         self.aligned = [(sides[0], sides[1]) for sides in pairs.values() if len(sides) == 2]
 
     def batch(self, kept: NDArray[np.bool_], rng: Generator) -> tuple[Tensor, Tensor]:
@@ -94,14 +95,14 @@ class Crops:
         return _stacked([crop for crop, _ in parts]), torch.from_numpy(labels)
 
 
-def _mates(pairs: list[str | None], groups: NDArray[np.str_]) -> dict[int, int]:
-    """For each of two pictures that a pair joins, the other."""
+def _mates(pairs: list[str | None], groups: NDArray[np.str_], labels: NDArray[np.int64]) -> dict[int, int]:
+    """For each photograph that a pair joins with one AI-generated picture, that picture."""
     rows: dict[tuple[str, str], list[int]] = {}
     for row, (pair, group) in enumerate(zip(pairs, groups, strict=True)):
         if pair:
             rows.setdefault((str(group), pair), []).append(row)
-    joined = [both for both in rows.values() if len(both) == 2]
-    return {one: other for first, second in joined for one, other in ((first, second), (second, first))}
+    joined = [sorted(both, key=lambda row: labels[row]) for both in rows.values() if len(both) == 2]
+    return {real: ai for real, ai in joined if labels[real] == 0 and labels[ai] == 1}
 
 
 def _crop(pixels: Pixels, rng: Generator) -> Pixels:
@@ -186,7 +187,7 @@ def main() -> None:
     pictures, crops = material.pictures, Crops(material, arguments.aligned)
     folds, found = group_folds(pictures.groups, _FOLDS), np.zeros(len(pictures))
     for fold in arguments.folds:
-        file = material.work / f"residual-net-{arguments.steps}-{fold}.npy"
+        file = material.work / f"residual-net-{arguments.steps}-{fold}-{pictures.fingerprint}.npy"
         rows = np.flatnonzero((folds == fold) & pictures.matched)
         if not file.is_file():
             net = train(crops, folds != fold, arguments.steps, material.recipe.seed)

@@ -23,9 +23,20 @@ from sklearn.linear_model import LogisticRegression
 from fauxto.train.tower.export import rounded_tower
 from fauxto.train.tower.features import View, cached_features, faster_type
 from fauxto.train.tower.heads import Features
-from fauxto.train.tower.views import Generator, Pixels, degrade, drawn, moved
+from fauxto.train.tower.views import Generator, Pixels, degrade, drawn
 from photo_ablation import Factor, read
-from photo_tried import Logits, Material, add_options, joined, linear, looked_at, prepare, store, stored
+from photo_tried import (
+    Logits,
+    Material,
+    add_options,
+    joined,
+    linear,
+    looked_at,
+    prepare,
+    store,
+    stored,
+    views_by,
+)
 
 _STRIDE = 16  # px between squares that are looked at for texture
 
@@ -38,8 +49,8 @@ class Sight:
         name: of its files.
         side: of the square that the tower gets.
         blocks: that are kept.
-        native: whether it is a crop that keeps the picture's own pixels: the centre's, unless
-        textured: says which of the crops with the most texture, from 0 on.
+        native: whether it is a crop that keeps the picture's own pixels.
+        textured: which of the native crops with the most texture, from 0 on; None for the centre's.
     """
 
     name: str
@@ -123,13 +134,11 @@ def features(material: Material, sight: Sight, names: Sequence[str]) -> dict[str
     return found
 
 
-def seen_so(material: Material, sight: Sight, blocks: tuple[int, ...], *, beside: bool = False) -> Material:
-    """The pictures seen so, at some of the blocks, instead of or beside what the recipe's head reads."""
+def seen_so(material: Material, sight: Sight, blocks: tuple[int, ...]) -> Material:
+    """The pictures seen so, at some of the blocks, instead of what the recipe's head reads."""
     found = features(material, sight, list(dict.fromkeys([*material.fitted, *material.measured])))
     chosen = {view: read(one, Factor(blocks), sight.blocks) for view, one in found.items()}
-    if not beside:
-        return material.seen(lambda view, _: chosen[view])
-    return material.seen(lambda view, whole: np.concatenate([whole, chosen[view]], axis=1))
+    return material.seen(lambda view, _: chosen[view])
 
 
 def seen_in_parts(
@@ -178,18 +187,11 @@ def joined_where_borderline(material: Material, whole: Logits, second: Logits) -
 
 def fitted_on_moved(material: Material, count: int) -> Material:
     """The pictures, with so many moved views for a head to be fitted on."""
-    recipe, pictures, net = material.recipe, material.pictures, material.recipe.net
-    config = recipe.input_config()
-    tower = rounded_tower(material.published, net.depth, recipe.input.side, net.bits)
-    kind, fitted = faster_type(tower, recipe.input.side), dict(material.fitted)
-    for number in range(count):
-        file = material.work / f"moved-{recipe.seed}-{number}-{pictures.fingerprint}-{net.mark}.npy"
-
-        def view(row: int, pixels: Pixels, number: int = number) -> Pixels:
-            return moved(pixels, np.random.default_rng([recipe.seed, 3000 + number, row]))
-
-        fitted[f"moved {number}"] = cached_features(file, tower, pictures.pixels(), view, config, net, kind)
-    return replace(material, fitted=fitted)
+    head = material.recipe.head.model_copy(update={"moved": count, "reencoded": 0})
+    recipe = material.recipe.model_copy(update={"head": head, "rungs": ()})
+    views, _ = views_by(recipe, material.pictures, material.work, material.published)
+    several = {f"moved {number}": one for number, one in enumerate(views.moved)}
+    return replace(material, fitted=material.fitted | several)
 
 
 EARLY, MIDDLE = (2, 3, 4, 5), (5, 6, 7, 8)

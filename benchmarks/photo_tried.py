@@ -1,4 +1,4 @@
-"""What else was tried on the photo model's features, beside the linear head that it has.
+"""What else was tried on the photo model's features, beside the head that it has.
 
     python benchmarks/photo_tried.py --data photos/wild.parquet ... --weights clip.onnx \\
         --work runs/photo/features [NAME...]
@@ -312,7 +312,7 @@ def mean_of_depths(material: Material) -> Logits:
 
 
 def four_bits(material: Material) -> Logits:
-    """The recipe's head on a tower with weights of four bits, half the size."""
+    """The linear head on two views, on a tower with weights of four bits, half the size."""
     net = material.recipe.net.model_copy(update={"bits": 4})
     recipe = material.recipe.model_copy(update={"net": net})
     return linear(seen_by(recipe, material.pictures, material.work, material.published)[0])

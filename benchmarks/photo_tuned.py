@@ -4,8 +4,8 @@
         [--attention]
 
 Every picture is seen as it is and in a degraded draw at once, with half of its patches masked; the cosine
-distance of the features and a symmetric divergence of the scores hold the two views together. The recipe's
-linear head stays as it is. With --attention the blocks stay as well, and what is learnt is which patches
+distance of the features and a symmetric divergence of the scores hold the two views together. A linear head
+on them stays as it is. With --attention the blocks stay as well, and what is learnt is which patches
 count: a query for each block in place of the mean. A fifth of the origins is left out at a time; what is made
 of them, and its mean with the linear head, are rows of results/photo-tried.csv. Tokens take 1.1 GB a view;
 what is done stays.

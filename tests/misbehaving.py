@@ -22,7 +22,7 @@ def open_file(data, name, rules):
     return whole(data, name, rules)
 def inspect_bytes(data, options, limits):
     misbehave(data)
-    return look(data, options)
+    return look(data, options, limits)
 isolation.open_file, isolation.inspect_bytes = open_file, inspect_bytes
 isolation.serve()
 """

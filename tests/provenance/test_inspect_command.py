@@ -11,7 +11,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 import made
+from fauxto import Detector
 from fauxto.cli.inspect import inspect
+from fauxto.images import Limits
 from fauxto.provenance.inspect import inspect_bytes
 
 app = typer.Typer()
@@ -163,3 +165,16 @@ def test_the_limit_of_pixels_is_an_option(tmp_path: Path) -> None:
     over = run(tmp_path / "x.jpg", "--max-pixels", str(64 * 64 - 1)).stdout
     assert "raise the limit max_pixels" in over and "Evidence" in over
     assert "Problem" not in run(tmp_path / "x.jpg", "--max-pixels", str(64 * 64)).stdout
+
+
+@pytest.mark.parametrize("isolate", [False, True])
+def test_nothing_over_the_limit_of_pixels_is_decoded(rich_png: Path, isolate: bool) -> None:
+    data = rich_png.read_bytes()
+    within, over = (
+        Detector(limits=Limits(max_pixels=most), isolate=isolate).inspect(data, "x")
+        for most in (512 * 512, 512 * 512 - 1)
+    )
+    assert within["watermark"] and any(row["source"] == "watermark" for row in within["evidence"])
+    assert not over["watermark"] and "over the limit" in over["watermark_note"]
+    assert all(row["claim"] == "not-checked" for row in over["evidence"] if row["source"] == "watermark")
+    assert over["png_text"] == within["png_text"]

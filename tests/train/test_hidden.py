@@ -63,9 +63,16 @@ def test_a_net_never_saw_the_groups_that_it_leaves_out() -> None:
 
 def test_what_has_no_group_is_always_learnt_from() -> None:
     features, labels = drawn()
-    groups = np.array([f"{row % 3}" if row % 2 else "" for row in range(PICTURES)])
-    found = hidden_left_out([features, features], labels, even(labels), groups, SETTINGS)
-    assert set(found.without) == {"0", "1", "2"}
+    groups = np.array([f"{row % 20:02d}" if row % 2 else "" for row in range(PICTURES)])
+    none = groups == ""
+    turned = np.where(none, 1 - labels, labels)
+    first, second = (
+        hidden_left_out([features, features], seen, even(labels), groups, SETTINGS)
+        for seen in (labels, turned)
+    )
+    for name, net in first.without.items():
+        assert not np.array_equal(net.logits(features), second.without[name].logits(features))
+    assert name and np.isnan(first.logits(features, groups)[none]).all()
 
 
 def test_consistency_keeps_the_logit_of_another_view() -> None:
@@ -90,3 +97,12 @@ def test_joined_logits_add_up_on_one_scale() -> None:
     both = joined(linear, nets, features, groups, np.ones(PICTURES, dtype=bool))
     line, net = linear.logits(features, groups), nets.logits(features, groups)
     assert both.logits(features, groups) == pytest.approx(line + net * line.std() / net.std(), abs=1e-4)
+
+
+def test_pictures_without_a_group_have_no_part_in_the_scale() -> None:
+    features, labels = drawn()
+    groups = np.array([f"{row % 4}" if row % 2 else "" for row in range(PICTURES)])
+    linear = leave_out([features], labels, even(labels), groups, l2=0.1)
+    nets = hidden_left_out([features, features], labels, even(labels), groups, SETTINGS)
+    both = joined(linear, nets, features, groups, np.ones(PICTURES, dtype=bool))
+    assert np.isfinite(both.whole.logits(features)).all()

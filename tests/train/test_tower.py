@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -22,12 +23,15 @@ from fauxto.errors import DataError, UsageError
 from fauxto.heatmap import contributions
 from fauxto.models import load_bundle
 from fauxto.models.bundle import sigmoid
+from fauxto.models.config import InputConfig
+from fauxto.models.exporting import reference_outputs
 from fauxto.train.run import Options, run
-from fauxto.train.tower.clip import read_tower
-from fauxto.train.tower.export import int4, int8, restored
-from fauxto.train.tower.heads import Consistency, fit_heads, leave_out, origin_weights
+from fauxto.train.tower.clip import features_of, read_tower
+from fauxto.train.tower.export import HeadedTower, int4, int8, restored, rounded_tower, write_onnx
+from fauxto.train.tower.heads import Consistency, Head, fit_heads, leave_out, origin_weights
+from fauxto.train.tower.hidden import Hidden, Joined
 from fauxto.train.tower.pictures import Pictures, load_pictures
-from fauxto.train.tower.recipe import TowerRecipe
+from fauxto.train.tower.recipe import TowerRecipe, TowerSection
 from fauxto.train.tower.verdicts import Judged, choose_thresholds, verdict_figures
 from fauxto.train.tower.views import loosely_cropped, moved
 
@@ -246,6 +250,44 @@ def test_the_file_holds_integers_and_gives_features(finished: Path) -> None:
     large = [item for item in graph.initializer if np.prod(item.dims) > 100_000]
     assert large
     assert {item.data_type for item in large} == {onnx.TensorProto.INT8}
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("patch_means", [True, False])
+def test_the_file_says_what_line_and_net_say_together(
+    tmp_path: Path, bits: Literal[4, 8], patch_means: bool
+) -> None:
+    """The logit is that of both heads, and a patch's share of it is what the logit's slope says."""
+    section = TowerSection(architecture="clip", blocks=(1,), patch_means=patch_means, bits=bits)
+    tower = rounded_tower(tower_weights(tmp_path / "clip.safetensors"), 1, SIDE, bits)
+    rng = np.random.default_rng(0)
+    width = 768 * (2 if patch_means else 1)
+
+    def some(*shape: int, spread: float = 1.0) -> np.ndarray:
+        return rng.normal(0, spread, shape).astype(np.float32)
+
+    mean, scale = some(width), np.abs(some(width)) + 0.5
+    both = Joined(
+        Head(mean, scale, some(width, spread=0.03), 0.1),
+        Hidden(mean, scale, some(16, width, spread=0.03), some(16), some(16), 0.2),
+    )
+    net = HeadedTower(tower, section, both, None).eval()
+    config = InputConfig(side=SIDE, interpolation="bicubic", mean=(0.5,) * 3, std=(0.25,) * 3)
+    write_onnx(net, config, tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    assert "hidden.inner_int8" in {item.name for item in model.graph.initializer}
+    images = some(3, 3, SIDE, SIDE)
+    logit, features, *cells = reference_outputs(model, images)
+    assert logit == pytest.approx(both.logits(features), abs=0.05), "but for rounding to eight bits"
+    assert np.abs(both.linear.logits(features) - logit).max() > 0.5, "the net has its part in it"
+    if patch_means:
+        tokens = tower(torch.from_numpy(images), (1,))
+        read = features_of(tokens, patch_means=True).detach().requires_grad_()
+        assert net.hidden is not None
+        (slopes,) = torch.autograd.grad((net.head(read) + net.hidden(read)[0]).sum(), read)
+        said = (tokens[0][:, 1:] * slopes[:, None, 768:]).sum(2).detach().numpy()
+        expected = logit[:, None] + said - said.mean(1, keepdims=True)
+        assert cells[0].reshape(3, -1) == pytest.approx(expected, abs=2e-3)
 
 
 def test_cells_tell_which_part_speaks_for_ai(finished: Path) -> None:

@@ -140,8 +140,8 @@ class Bundle:
         """The calibrated logit of every part of a square (side, side, 3), from models that tell it.
 
         Returns:
-            (g, g); the value is what the whole would get if all of it were like this part. None from a model
-            without an output `cells`.
+            (g, g); the value is what the whole would get if all of it were like this part and the model as
+            steep there as here, which a linear head is. None from a model without an output `cells`.
         """
         if "cells" not in self.session.outputs:
             return None

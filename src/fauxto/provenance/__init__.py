@@ -18,7 +18,7 @@ from fauxto.provenance.containers import Container, parse
 from fauxto.provenance.evidence import excerpt, not_checked
 from fauxto.provenance.metadata import Metadata
 from fauxto.provenance.options import ProvenanceOptions
-from fauxto.provenance.raster import Raster
+from fauxto.provenance.raster import MAX_PIXELS, Raster
 from fauxto.provenance.watermark import read_watermark
 from fauxto.record import Evidence, Source
 
@@ -125,6 +125,7 @@ def read_evidence(
     *,
     pixels: NDArray[np.uint8] | None = None,
     options: ProvenanceOptions = _DEFAULTS,
+    max_pixels: int = MAX_PIXELS,
 ) -> list[Evidence]:
     """Read everything that a file says about its own origin.
 
@@ -133,6 +134,7 @@ def read_evidence(
         pixels: (H, W, 3) RGB as `fauxto.images` decodes it, orientation applied and alpha over white;
             saves a second decoding where they are the pixels that the file stores.
         options: whether the network may be used, and the trust list.
+        max_pixels: of a picture that is decoded here; what needs those of a larger one is *not checked*.
 
     Returns:
         Rows in the order of the readers; empty where the file says nothing. No bytes make it raise: a
@@ -141,7 +143,7 @@ def read_evidence(
     Raises:
         UsageError: the options name a trust list that cannot be read.
     """
-    raster = Raster(data, Metadata(parse(data)), pixels)
+    raster = Raster(data, Metadata(parse(data)), pixels, max_pixels)
     file = OpenFile(data, raster, options)
     rows: list[Evidence] = []
     words = file.container.holds_words

@@ -209,8 +209,9 @@ def inspect_bytes(
     container = parse(data)
     metadata = Metadata(container)
     problems = list(container.problems)
-    pixels = _pixels(data, limits or Limits(), problems)
-    raster = Raster(data, metadata, pixels)
+    limits = limits or Limits()
+    pixels = _pixels(data, limits, problems)
+    raster = Raster(data, metadata, pixels, limits.max_pixels)
     readings, note = _watermark(raster)
     xmp = _bounded(_xmp(container, problems))
     texts = (Entry(f"{text.keyword} ({text.chunk})", text.text) for text in container.png_text)
@@ -229,5 +230,5 @@ def inspect_bytes(
         watermark=readings,
         watermark_note=note,
         problems=tuple(problems),
-        evidence=tuple(read_evidence(data, pixels=pixels, options=options)),
+        evidence=tuple(read_evidence(data, pixels=pixels, options=options, max_pixels=limits.max_pixels)),
     )

@@ -34,11 +34,13 @@ class Raster:
         data: the whole file.
         metadata: its parsed metadata.
         pixels: (H, W, 3) RGB that the caller has decoded already, or None.
+        most: pixels that are decoded, and never more than `MAX_PIXELS`.
     """
 
     data: bytes
     metadata: Metadata
     pixels: Pixels | None = None
+    most: int = MAX_PIXELS
 
     @property
     def container(self) -> Container:
@@ -50,7 +52,7 @@ class Raster:
         """The stored picture, (H, W, 3) RGB or (H, W, 4) RGBA.
 
         Raises:
-            RasterError: it cannot be decoded, or has more than `MAX_PIXELS`.
+            RasterError: it cannot be decoded, or has more pixels than are allowed.
         """
         if self.container.alpha or self._turned:
             return self._untouched()
@@ -62,7 +64,7 @@ class Raster:
         from fauxto.images import Limits, decode
 
         try:
-            return decode(self.data, name="the picture", limits=Limits(max_pixels=MAX_PIXELS)).pixels
+            return decode(self.data, name="the picture", limits=Limits(max_pixels=self._most)).pixels
         except InputError as error:
             raise RasterError(error.message) from error
 
@@ -74,7 +76,7 @@ class Raster:
         try:
             data = _without_texts(self.data) if self.container.kind == "png" else self.data
             with Image.open(io.BytesIO(data)) as image:
-                _refuse_above_limit(image.width * image.height)
+                self._refuse_above_limit(image.width * image.height)
                 return np.asarray(image.convert("RGBA" if self.container.alpha else "RGB"))
         except RasterError:
             raise
@@ -99,12 +101,16 @@ class Raster:
         if self.container.kind == "png" and len(self.data) >= 24:
             width, height = struct.unpack_from(">II", self.data, 16)
             area = width * height
-        _refuse_above_limit(area)
+        self._refuse_above_limit(area)
 
+    @property
+    def _most(self) -> int:
+        return min(self.most, MAX_PIXELS)
 
-def _refuse_above_limit(area: int) -> None:
-    if area > MAX_PIXELS:
-        raise RasterError(f"{area / 1e6:.0f} megapixels are above the limit of {MAX_PIXELS / 1e6:.0f}")
+    def _refuse_above_limit(self, area: int) -> None:
+        if area > self._most:
+            limit = self._most / 1e6
+            raise RasterError(f"{area / 1e6:.4g} megapixels are above the limit of {limit:.4g}")
 
 
 def _without_texts(png: bytes) -> bytes:

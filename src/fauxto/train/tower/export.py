@@ -28,6 +28,7 @@ ONNX_TOLERANCE = 1e-3
 GROUP = 128
 """Inputs that share a scale where weights are stored in four bits."""
 _LEAST_SIZE = 1 << 16
+_HIDDEN = "hidden.inner"
 
 
 class HeadedTower(nn.Module):
@@ -67,10 +68,10 @@ class HeadedTower(nn.Module):
         return ["logit", "features", *cells, *([] if self.gate is None else ["photograph"])]
 
     def _cells(self, logit: Tensor, slopes: Tensor, tokens: Sequence[Tensor]) -> Tensor:
-        """The logit that the whole would have if every patch were like this one; their mean is the logit.
+        """The logit that the whole would have if every patch were like this one, by the slopes (N, D) here.
 
-        A linear head is linear in the patches' mean, so what each patch adds to it can be told exactly. With
-        hidden units it is told by the slopes (N, D) at this picture, as far as those hold.
+        Their mean is the logit. A linear head is as steep everywhere, so what each patch adds is exact; with
+        hidden units it holds near this picture.
         """
         weights = slopes[:, None, WIDTH * len(tokens) :].chunk(len(tokens), dim=2)
         said = torch.stack(
@@ -208,18 +209,19 @@ def _store_small(graph: onnx.GraphProto, bits: int) -> None:
     """Large matrices of products as integers with scales, other large arrays as float16.
 
     A product's matrix lies as (inputs, outputs) in the graph, and its scales with it. The small net's matrix
-    has eight bits whatever the tower's have: it is a hundredth of their size.
+    always has eight bits, as `_Hidden` has rounded it: it is a hundredth of the tower's size.
     """
     products = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
     kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
     before: list[onnx.NodeProto] = []
     for item in list(graph.initializer):
         value = numpy_helper.to_array(item)
-        if value.size < _LEAST_SIZE or value.dtype != np.float32:
+        net = item.name == _HIDDEN
+        if not net and (value.size < _LEAST_SIZE or value.dtype != np.float32):
             continue
         graph.initializer.remove(item)
-        if item.name in products:
-            width = 8 if item.name.startswith("hidden.") else bits
+        if net or item.name in products:
+            width = 8 if net else bits
             tensors, nodes = _integers(item.name, (int8 if width == 8 else int4)(value.T), width)
         elif item.name in kernels:
             values, scale = int8(value.reshape(len(value), -1))

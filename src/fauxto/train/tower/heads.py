@@ -214,7 +214,7 @@ J = TypeVar("J", bound=Judge)
 
 @dataclass(frozen=True)
 class LeftOut(Generic[J]):
-    """Heads that were fitted with one group left out each, and the one that was fitted on everything.
+    """Heads fitted without a group, or without it and others, and the one that was fitted on everything.
 
     Attributes:
         without: by group, the head that never saw it.
@@ -225,8 +225,11 @@ class LeftOut(Generic[J]):
     whole: J
 
     def logits(self, features: Features, groups: NDArray[np.str_]) -> NDArray[np.float64]:
-        """Features (N, D) to logits (N,), each by the head that never saw the picture's group."""
-        found = np.empty(len(features))
+        """Features (N, D) to logits (N,), each by the head that never saw the picture's group.
+
+        What has no group ("") was seen by all of them and gets NaN.
+        """
+        found = np.full(len(features), np.nan)
         for group, head in self.without.items():
             rows = groups == group
             found[rows] = head.logits(features[rows])

@@ -186,7 +186,8 @@ def joined(
         groups: theirs, (N,).
         rows: on whose logits, by heads that never saw their group, the spread is taken, (N,).
     """
-    spread = [heads.logits(features, groups)[rows].std() for heads in (linear, hidden)]
+    named = rows & (groups != "")
+    spread = [heads.logits(features, groups)[named].std() for heads in (linear, hidden)]
     factor = float(spread[0] / spread[1])
     without = {
         name: Joined(head, hidden.without[name].times(factor)) for name, head in linear.without.items()

@@ -46,15 +46,15 @@ class TowerSection(Section):
 
 
 class HeadSection(Section):
-    """The linear head: the views it is fitted on, and the penalty `l2`.
+    """The head: a line through the features and, where `hidden` says so, a small net beside it.
 
-    Of every picture the clean view `clean` times, `reencoded` ones that are encoded anew, `moved` ones that
-    are mirrored squares from anywhere along the longer side, `draws` that are degraded and cut, and `loose`
-    ones, in which an aligned face is cropped as loosely as faces are found. A
-    `centred` head learns from how the classes differ within an origin, and not from how origins differ.
-    `consistency` is the penalty on the squared change of the logit between the clean view and one that was
-    encoded anew. `hidden` is the number of units of a small net that is fitted on the same views beside the
-    head and joined with it, leaving out a tenth of the origins at a time; 0 for none.
+    Both see of every picture the clean view, `reencoded` ones that are encoded anew, `moved` ones that are
+    mirrored squares from anywhere along the longer side, `draws` that are degraded and cut, and `loose` ones,
+    in which an aligned face is cropped as loosely as faces are found. `consistency` is the penalty on the
+    squared change of the logit between the clean view and one that was encoded anew. The line sees the clean
+    view `clean` times, has the penalty `l2`, and if `centred` learns from how the classes differ within an
+    origin, and not from how origins differ. The net has `hidden` units, 0 for none, and the clean view in
+    half of every step.
     """
 
     clean: int = Field(default=1, ge=1)
@@ -91,12 +91,12 @@ class GateSection(Section):
 class TowerRecipe(Section):
     """One run, complete.
 
-    Scores are measured on what the head never saw: on origins left out one by one, or on one of `folds` parts
-    by content hash where the pictures name no origins. `together` names origins that share pictures and are
-    left out together; `remakes` those in which a generator re-rendered the photographs themselves. `rungs`
-    names degradations that are measured too. In each of the `promised` views the `ai` threshold keeps false
-    alarms at or below `bundle.max_fpr`, and for every source and every data set of at least `group_size`
-    photographs below `max_group_fpr`.
+    Scores are measured on what the head never saw: on origins left out one by one, by the small net a tenth
+    at a time, or on one of `folds` parts by content hash where the pictures name no origins. `together` names
+    origins that share pictures and are left out together; `remakes` those in which a generator re-rendered
+    the photographs themselves. `rungs` names degradations that are measured too. In each of the `promised`
+    views the `ai` threshold keeps false alarms at or below `bundle.max_fpr`, and for every source and every
+    data set of at least `group_size` photographs below `max_group_fpr`.
     """
 
     seed: int = 0
