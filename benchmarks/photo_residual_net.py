@@ -27,8 +27,7 @@ from torch import Tensor, nn
 
 from fauxto.data import load
 from fauxto.train.tower.pictures import group_folds
-from fauxto.train.tower.views import Generator, Pixels, degrade
-from photo_sight import cut
+from fauxto.train.tower.views import Generator, Pixels, cut, degrade
 from photo_tried import Material, add_options, joined, linear, prepare, store
 
 _SIDE, _FOLDS, _RATE = 192, 5, 2e-3

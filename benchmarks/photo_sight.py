@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -23,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from fauxto.train.tower.export import rounded_tower
 from fauxto.train.tower.features import View, cached_features, faster_type
 from fauxto.train.tower.heads import Features
-from fauxto.train.tower.views import Generator, Pixels, degrade, drawn
+from fauxto.train.tower.views import Generator, Pixels, cut, degrade, drawn
 from photo_ablation import Factor, read
 from photo_tried import (
     Logits,
@@ -66,21 +67,21 @@ class Sight:
             rng = np.random.default_rng([seed, 0, row])
             if not self.native:
                 return drawn(pixels, self.side, rng)
-            degraded = np.asarray(degrade(Image.fromarray(pixels), rng))
-            if self.textured is not None:
-                return textured(degraded, self.side, self.textured)
-            return cut(degraded, self.side, rng)
+            return self._part(np.asarray(degrade(Image.fromarray(pixels), rng)), rng)
 
         whole = looked_at(draw)
-        return {name: self._part(view) for name, view in whole.items()} | {"draw": draw}
-
-    def _part(self, view: View) -> View:
         if not self.native:
-            return view
-        which = self.textured
-        if which is None:
-            return lambda row, pixels: cut(view(row, pixels), self.side)
-        return lambda row, pixels: textured(view(row, pixels), self.side, which)
+            return whole
+        parts = {name: partial(self._part_of, view) for name, view in whole.items()}
+        return {**parts, "draw": draw}  # which is a part already
+
+    def _part_of(self, view: View, row: int, pixels: Pixels) -> Pixels:
+        return self._part(view(row, pixels))
+
+    def _part(self, pixels: Pixels, rng: Generator | None = None) -> Pixels:
+        if self.textured is None:
+            return cut(pixels, self.side, rng)
+        return textured(pixels, self.side, self.textured)
 
 
 NATIVE = Sight("native", 224, (2, 3, 4, 5, 6, 7, 8), native=True)
@@ -88,15 +89,6 @@ TEXTURED = tuple(
     Sight(f"textured-{which}", 224, NATIVE.blocks, native=True, textured=which) for which in range(3)
 )
 LARGE = Sight("large", 336, (5, 6, 7, 8), native=False)
-
-
-def cut(pixels: Pixels, side: int, rng: Generator | None = None) -> Pixels:
-    """A square of at most `side` pixels out of (H, W, 3): its centre, or anywhere."""
-    height, width = pixels.shape[:2]
-    part = min(side, height, width)
-    room = np.array([height - part, width - part])
-    top, left = room // 2 if rng is None else rng.integers(room + 1)
-    return pixels[top : top + part, left : left + part]
 
 
 def textured(pixels: Pixels, side: int, which: int) -> Pixels:

@@ -54,10 +54,16 @@ def reencoded(pixels: Pixels, rng: Generator) -> Pixels:
 
 def moved(pixels: Pixels, rng: Generator) -> Pixels:
     """The picture mirrored, and of it a square anywhere along its longer side."""
+    return np.ascontiguousarray(cut(pixels, min(pixels.shape[:2]), rng)[:, ::-1])
+
+
+def cut(pixels: Pixels, side: int, rng: Generator | None = None) -> Pixels:
+    """A square of at most `side` pixels out of (H, W, 3): its centre, or anywhere."""
     height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = rng.integers(np.array([height - side, width - side]) + 1)
-    return np.ascontiguousarray(pixels[top : top + side, left : left + side][:, ::-1])
+    part = min(side, height, width)
+    room = np.array([height - part, width - part])
+    top, left = room // 2 if rng is None else rng.integers(room + 1)
+    return pixels[top : top + part, left : left + part]
 
 
 def loosely_cropped(pixels: Pixels, rng: Generator) -> Pixels:
