@@ -30,7 +30,7 @@ from fauxto.train.tower.pictures import group_folds
 from fauxto.train.tower.views import Generator, Pixels, cut, degrade
 from photo_tried import Material, add_options, joined, linear, prepare, store
 
-_SIDE, _FOLDS, _RATE = 192, 5, 2e-3
+_SIDE, _FOLDS, _RATE = 128, 5, 2e-3
 _ORIGINS, _OF_EACH, _ALIGNED = 6, 2, 4  # in a batch; pictures of each class of an origin; aligned pairs
 _WIDTHS = ((24, 1), (48, 2), (48, 1), (96, 2), (96, 1), (160, 2), (160, 1))  # channels and stride
 _PLACES = ((0.0, 0.0), (0.0, 1.0), (0.5, 0.5), (1.0, 0.0), (1.0, 1.0))  # of crops that are judged
@@ -70,7 +70,7 @@ class Crops:
         self.pixels = list(pictures.pixels())
         self.mates = _mates([item.pair for item in pictures.items], pictures.groups, pictures.labels)
         pairs: dict[str, dict[int, Pixels]] = {}
-        for item in load(aligned):
+        for item in load(aligned / "pairs.csv"):
             if item.pair:
                 pairs.setdefault(item.pair, {})[item.label] = item.decode().pixels
         self.aligned = [(sides[0], sides[1]) for sides in pairs.values() if len(sides) == 2]
@@ -178,7 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add_options(parser)
     parser.add_argument("--aligned", type=Path, required=True, help="pairs by `fauxto data align`")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(_FOLDS)))
     arguments = parser.parse_args()
     material, _ = prepare(arguments)

@@ -15,7 +15,7 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,12 +27,15 @@ from fauxto.train.tower.export import rounded_tower
 from fauxto.train.tower.features import View, Views, compute_views, faster_type
 from fauxto.train.tower.heads import (
     Features,
+    Head,
     LeftOut,
     centred,
     fit_heads,
     leave_out,
     origin_weights,
 )
+from fauxto.train.tower.hidden import Settings, hidden_left_out
+from fauxto.train.tower.hidden import joined as joined_nets
 from fauxto.train.tower.measure import figures
 from fauxto.train.tower.pictures import Pictures, group_folds, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe, load_tower_recipe
@@ -107,6 +110,21 @@ def as_in_the_recipe(material: Material, **changes: Any) -> Logits:
     recipe = material.recipe.model_copy(update={"head": changed, "rungs": []})
     views, _ = views_by(recipe, material.pictures, material.work, material.published)
     return judged_by(fit_all(recipe, material.pictures, views), material)
+
+
+def several_nets(material: Material, number: int) -> Logits:
+    """The recipe's linear head and the mean of nets that differ in their seed, on the recipe's views."""
+    recipe, pictures, head = material.recipe, material.pictures, material.recipe.head
+    few = recipe.model_copy(update={"head": head.model_copy(update={"hidden": 0}), "rungs": []})
+    views, _ = views_by(few, pictures, material.work, material.published)
+    line = cast("LeftOut[Head]", fit_all(few, pictures, views))  # without hidden units there is nothing else
+    found: list[Logits] = []
+    for seed in range(number):
+        settings = Settings(head.hidden, seed, head.reencoded, head.consistency)
+        nets = hidden_left_out(views.fitted, pictures.labels, material.weights, pictures.groups, settings)
+        both = joined_nets(line, nets, views.clean, pictures.groups, pictures.matched)
+        found.append(judged_by(both, material))
+    return {view: np.mean([one[view] for one in found], axis=0) for view in found[0]}
 
 
 def by_folds(material: Material, fit: Fit, *, centre: bool) -> Logits:
@@ -327,6 +345,7 @@ METHODS: dict[str, Callable[[Material], Logits]] = {
     },
     "consistency 0.06, moved squares": lambda material: as_in_the_recipe(material, hidden=0),
     "consistency 0.06, hidden units": lambda material: as_in_the_recipe(material, moved=0),
+    "consistency 0.06, moved squares, four nets": lambda material: several_nets(material, 4),
     "no views encoded anew": linear,
     "a tenth of the origins left out at a time": lambda material: by_parts(material, _FOLDS),
     "a fifth of the origins left out at a time": lambda material: by_parts(material, _INNER),
