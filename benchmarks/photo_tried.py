@@ -15,7 +15,7 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,19 +27,16 @@ from fauxto.train.tower.export import rounded_tower
 from fauxto.train.tower.features import View, Views, compute_views, faster_type
 from fauxto.train.tower.heads import (
     Features,
-    Head,
     LeftOut,
     centred,
     fit_heads,
     leave_out,
     origin_weights,
 )
-from fauxto.train.tower.hidden import Settings, hidden_left_out
-from fauxto.train.tower.hidden import joined as joined_nets
 from fauxto.train.tower.measure import figures
 from fauxto.train.tower.pictures import Pictures, group_folds, load_pictures
 from fauxto.train.tower.recipe import TowerRecipe, load_tower_recipe
-from fauxto.train.tower.run import fit_all
+from fauxto.train.tower.run import fit_all, fit_linear, with_nets
 from fauxto.train.tower.verdicts import remake_rows
 from fauxto.train.tower.views import RUNGS, degrade
 from photo_ablation import Factor, read
@@ -114,16 +111,15 @@ def as_in_the_recipe(material: Material, **changes: Any) -> Logits:
 
 def several_nets(material: Material, number: int) -> Logits:
     """The recipe's linear head and the mean of nets that differ in their seed, on the recipe's views."""
-    recipe, pictures, head = material.recipe, material.pictures, material.recipe.head
-    few = recipe.model_copy(update={"head": head.model_copy(update={"hidden": 0}), "rungs": []})
-    views, _ = views_by(few, pictures, material.work, material.published)
-    line = cast("LeftOut[Head]", fit_all(few, pictures, views))  # without hidden units there is nothing else
-    found: list[Logits] = []
-    for seed in range(number):
-        settings = Settings(head.hidden, seed, head.reencoded, head.consistency)
-        nets = hidden_left_out(views.fitted, pictures.labels, material.weights, pictures.groups, settings)
-        both = joined_nets(line, nets, views.clean, pictures.groups, pictures.matched)
-        found.append(judged_by(both, material))
+    recipe, pictures = material.recipe.model_copy(update={"rungs": []}), material.pictures
+    views, _ = views_by(recipe, pictures, material.work, material.published)
+    linear_heads = fit_linear(recipe, pictures, views)
+    found = [
+        judged_by(
+            with_nets(recipe.model_copy(update={"seed": seed}), pictures, views, linear_heads), material
+        )
+        for seed in range(number)
+    ]
     return {view: np.mean([one[view] for one in found], axis=0) for view in found[0]}
 
 

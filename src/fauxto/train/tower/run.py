@@ -79,17 +79,33 @@ def run_tower(
 
 def fit_all(recipe: TowerRecipe, pictures: Pictures, views: Views) -> LeftOut[Head] | LeftOut[Joined]:
     """The heads that leave a group out, and the one of all pictures."""
+    linear = fit_linear(recipe, pictures, views)
+    return with_nets(recipe, pictures, views, linear) if recipe.head.hidden else linear
+
+
+def fit_linear(recipe: TowerRecipe, pictures: Pictures, views: Views) -> LeftOut[Head]:
+    """The linear part of each of these heads."""
     section, labels, groups = recipe.head, pictures.labels, pictures.groups
-    weights = origin_weights(labels, groups)
-    each = views.fitted + views.loose
-    training = [views.clean] * (section.clean - 1) + each
+    training = [views.clean] * (section.clean - 1) + views.fitted + views.loose
     pairs = [(views.clean, other) for other in views.reencoded]
     consistency = Consistency(pairs, section.consistency) if section.consistency else None
-    linear = leave_out(
-        training, labels, weights, groups, l2=section.l2, centre=section.centred, consistency=consistency
+    return leave_out(
+        training,
+        labels,
+        origin_weights(labels, groups),
+        groups,
+        l2=section.l2,
+        centre=section.centred,
+        consistency=consistency,
     )
-    if not section.hidden:
-        return linear
+
+
+def with_nets(
+    recipe: TowerRecipe, pictures: Pictures, views: Views, linear: LeftOut[Head]
+) -> LeftOut[Joined]:
+    """Linear heads, and beside each a small net of the recipe's hidden units and seed."""
+    section, labels, groups = recipe.head, pictures.labels, pictures.groups
+    each, weights = views.fitted + views.loose, origin_weights(labels, groups)
     settings = Settings(section.hidden, recipe.seed, section.reencoded, section.consistency)
     nets = hidden_left_out(each, labels, weights, groups, settings)
     return joined(linear, nets, views.clean, groups, pictures.matched)
